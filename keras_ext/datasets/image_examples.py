@@ -1,0 +1,117 @@
+"""Decoded images in TFRecord files, as Transform writes them, to `tf.data`."""
+
+import math
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from keras_ext import features
+from keras_ext.datasets.pixels import parse_images
+
+_SHUFFLE_BYTES = 256 << 20
+_INTERLEAVED_FILES = 8
+_FEATURE_SPEC = {
+    features.SHA256: tf.io.FixedLenFeature([], tf.string),
+    features.PIXELS: tf.io.FixedLenFeature([], tf.string),
+    features.CLASS_LABEL: tf.io.FixedLenFeature([], tf.int64),
+}
+
+
+class ImageExamples:
+    """Examples that hold decoded images of one size, in TFRecord files.
+
+    Each example has the features `image/pixels` (see `keras_ext.datasets.pixels`), `image/class/label` and
+    `image/key/sha256`. Datasets yield batches `(images, labels)`, or `(keys, images, labels)` with `with_keys=True`:
+    uint8 images `(batch, height, width, channels)`, int64 labels and string keys `(batch,)`. The last batch of an epoch
+    holds what is left.
+
+    Args:
+      files: Names or patterns of TFRecord files.
+      image_shape: Height, width and channels of the images.
+      compression_type: `""` for plain files, `"GZIP"` for those that TFX's Transform writes.
+
+    Raises:
+      ValueError: No file has any of these names.
+
+    Example:
+
+    >>> train = ImageExamples(["transformed/Split-train/*"], (224, 224, 3), compression_type="GZIP")
+    >>> dataset = train.training_dataset(batch_size=32, seed=0, epochs=10)
+    >>> model.fit(dataset, epochs=10, steps_per_epoch=train.steps_per_epoch(batch_size=32))
+    """
+
+    def __init__(self, files: Sequence[str], image_shape: tuple[int, int, int], *, compression_type: str = "") -> None:
+        self.files = sorted(name for pattern in files for name in tf.io.gfile.glob(pattern))
+        self.image_shape = image_shape
+        self.compression_type = compression_type
+        if not self.files:
+            raise ValueError(f"files must name TFRecord files. Received: files={list(files)!r}, which match no file.")
+
+    def count(self) -> int:
+        """Returns the number of examples; reads the files through once."""
+        records = tf.data.TFRecordDataset(self.files, self.compression_type, num_parallel_reads=tf.data.AUTOTUNE)
+        sizes = records.batch(1024).map(lambda batch: tf.size(batch, tf.int64))
+        return int(sizes.reduce(tf.constant(0, tf.int64), tf.add))
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Returns the number of batches in an epoch."""
+        return math.ceil(self.count() / batch_size)
+
+    def training_dataset(
+        self, *, batch_size: int, seed: int, epochs: int, initial_epoch: int = 0, with_keys: bool = False
+    ) -> tf.data.Dataset:
+        """Returns the shuffled batches of the epochs `initial_epoch` to `epochs - 1`, one after another.
+
+        The order within an epoch is a function of `seed` and the number of the epoch alone: not of what was read
+        before, nor of TensorFlow's global seed. So a dataset that starts at epoch 3 goes on exactly as the one that
+        started at 0. Give `fit` the `steps_per_epoch`, since Keras would otherwise take all epochs for one.
+
+        Args:
+          batch_size: Images in a batch.
+          seed: Any integer.
+          epochs: Where to end, as in `fit`.
+          initial_epoch: Where to start, as in `fit`.
+          with_keys: Whether to yield the images' keys too.
+        """
+
+        def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
+            seeds = tf.stack([tf.constant(seed, tf.int64), epoch])
+            records = self._shuffled_records(seeds)
+            return self._parsed_batches(records, batch_size, with_keys)
+
+        return tf.data.Dataset.range(initial_epoch, epochs).flat_map(batches_of).prefetch(tf.data.AUTOTUNE)
+
+    def evaluation_dataset(self, *, batch_size: int, with_keys: bool = False) -> tf.data.Dataset:
+        """Returns the batches once, in the order of the files; the dataset knows its length."""
+        records = tf.data.TFRecordDataset(self.files, self.compression_type)
+        batches = self._parsed_batches(records, batch_size, with_keys)
+        # Keras warns that a dataset of unknown length "ran out of data".
+        sized = batches.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch(batch_size)))
+        return sized.prefetch(tf.data.AUTOTUNE)
+
+    def _shuffled_records(self, seeds: tf.Tensor) -> tf.data.Dataset:
+        # `shuffle` mixes its seed with TensorFlow's global one. Within the function that `flat_map` traces, a graph of
+        # its own, this sets that graph's seed, and no global one, to a constant.
+        tf.random.set_seed(1)
+        files = tf.gather(self.files, tf.random.experimental.stateless_shuffle(tf.range(len(self.files)), seeds))
+        records = tf.data.Dataset.from_tensor_slices(files).interleave(
+            lambda file: tf.data.TFRecordDataset(file, self.compression_type),
+            cycle_length=min(len(self.files), _INTERLEAVED_FILES),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        seed = tf.random.stateless_uniform([], seeds, minval=None, maxval=None, dtype=tf.int64)
+        return records.shuffle(self._shuffle_buffer(), seed=seed, reshuffle_each_iteration=False)
+
+    def _shuffle_buffer(self) -> int:
+        """Examples in the shuffle buffer: as many as 256 MiB hold."""
+        return max(1, _SHUFFLE_BYTES // math.prod(self.image_shape))
+
+    def _parsed_batches(self, records: tf.data.Dataset, batch_size: int, with_keys: bool) -> tf.data.Dataset:
+        def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            example = tf.io.parse_example(serialized, _FEATURE_SPEC)
+            images = parse_images(example[features.PIXELS], self.image_shape)
+            elements = (example[features.SHA256], images, example[features.CLASS_LABEL])
+            return elements if with_keys else elements[1:]
+
+        return records.batch(batch_size).map(parse, num_parallel_calls=tf.data.AUTOTUNE)

@@ -1,0 +1,147 @@
+import io
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from keras_ext.layers import DecodeImage
+
+RGB = np.random.default_rng(1).integers(0, 256, (6, 9, 3), np.uint8)
+
+
+def encode(image: np.ndarray | Image.Image, file_format: str = "PNG", **options) -> bytes:
+    file = io.BytesIO()
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image.save(file, file_format, **options)
+    return file.getvalue()
+
+
+def decode(contents: bytes, height: int, width: int, **arguments) -> np.ndarray:
+    return DecodeImage(height, width, **arguments)(tf.constant(contents)).numpy()
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "BMP"])
+def test_lossless_file_of_the_output_size_comes_back_bit_for_bit(file_format):
+    np.testing.assert_array_equal(decode(encode(RGB, file_format), 6, 9), RGB)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_jpeg_of_every_kind_is_what_pillow_reads(mode):
+    contents = encode(Image.fromarray(RGB).convert(mode), "JPEG", quality=95)
+    expected = np.asarray(Image.open(io.BytesIO(contents)).convert("RGB"), np.int32)
+    assert np.abs(decode(contents, 6, 9) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA"])
+def test_png_of_every_kind_is_what_pillow_reads(mode):
+    image = Image.fromarray(RGB).convert(mode)
+    np.testing.assert_array_equal(decode(encode(image), 6, 9), np.asarray(image.convert("RGB")))
+
+
+def test_first_frame_of_an_animation():
+    frames = [Image.new("RGB", (9, 6), color) for color in ((255, 0, 0), (0, 0, 255))]
+    contents = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(decode(contents, 6, 9), np.full((6, 9, 3), (255, 0, 0)))
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "BMP", "GIF"])
+def test_grayscale_is_luma(file_format):
+    contents = encode(RGB, file_format)
+    expected = np.asarray(Image.open(io.BytesIO(contents)).convert("RGB").convert("L"), np.int32)
+    result = decode(contents, 6, 9, color_mode="grayscale")
+    assert result.shape == (6, 9, 1)
+    assert np.abs(result[..., 0] - expected).max() <= 1
+
+
+def test_grayscale_leaves_every_grey_level_as_it_is():
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    np.testing.assert_array_equal(decode(encode(levels), 16, 16, color_mode="grayscale")[..., 0], levels)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_rgba_is_what_pillow_reads(mode):
+    alpha = Image.fromarray(RGB[..., 0])
+    image = Image.fromarray(RGB).convert(mode)
+    if mode.endswith("A"):
+        image.putalpha(alpha)
+    np.testing.assert_array_equal(decode(encode(image), 6, 9, color_mode="rgba"), np.asarray(image.convert("RGBA")))
+
+
+def test_bilinear_rounds_to_the_nearest_level():
+    # Doubling a step from 0 to 3 gives 0, 0.75, 2.25, 3: truncation would give 0, 0, 2, 3.
+    step = np.array([[0, 3]], np.uint8)
+    assert decode(encode(step), 1, 4, color_mode="grayscale")[0, :, 0].tolist() == [0, 1, 2, 3]
+
+
+def test_bicubic_overshoot_is_clipped_not_wrapped():
+    edge = np.repeat(np.array([[0, 0, 255, 255]], np.uint8), 4, axis=0)
+    floats = tf.image.resize(edge[..., None], (4, 16), "bicubic").numpy()
+    assert floats.min() < -10
+    assert floats.max() > 265
+    result = decode(encode(edge), 4, 16, color_mode="grayscale", interpolation="bicubic")
+    np.testing.assert_array_equal(result, floats.round().clip(0, 255))
+
+
+def test_area_is_the_mean_and_nearest_repeats():
+    blocks = np.array([[10, 20, 200, 100], [30, 40, 0, 100]], np.uint8)
+    assert decode(encode(blocks), 1, 2, color_mode="grayscale", interpolation="area")[0, :, 0].tolist() == [25, 100]
+    doubled = decode(encode(blocks), 4, 8, color_mode="grayscale", interpolation="nearest")[..., 0]
+    np.testing.assert_array_equal(doubled, blocks.repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_crop_to_aspect_ratio_takes_the_centre():
+    np.testing.assert_array_equal(decode(encode(RGB), 6, 6, crop_to_aspect_ratio=True), RGB[:, 1:7])
+    np.testing.assert_array_equal(decode(encode(RGB), 2, 9, crop_to_aspect_ratio=True), RGB[2:4])
+
+
+def test_pad_to_aspect_ratio_puts_the_image_in_the_centre():
+    padded = decode(encode(RGB), 9, 9, pad_to_aspect_ratio=True, fill_value=7)
+    np.testing.assert_array_equal(padded[1:7], RGB)
+    np.testing.assert_array_equal(padded[[0, 7, 8]], np.full((3, 9, 3), 7))
+    padded = decode(encode(RGB), 6, 12, pad_to_aspect_ratio=True)
+    np.testing.assert_array_equal(padded[:, 1:10], RGB)
+    assert not padded[:, [0, 10, 11]].any()
+
+
+@pytest.mark.parametrize("arguments", [{"crop_to_aspect_ratio": True}, {"pad_to_aspect_ratio": True}])
+def test_aspect_ratio_means_what_it_means_in_keras(arguments):
+    image = RGB[:, :8]
+    ours = decode(encode(image), 12, 12, interpolation="nearest", **arguments)
+    theirs = keras.layers.Resizing(12, 12, interpolation="nearest", **arguments)(image.astype(np.float32))
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_extreme_aspect_ratio_still_has_a_pixel():
+    line = np.full((1, 50, 3), 77, np.uint8)
+    np.testing.assert_array_equal(decode(encode(line), 50, 1, crop_to_aspect_ratio=True), np.full((50, 1, 3), 77))
+
+
+def test_broken_file_is_an_error():
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(b"no image", 4, 4)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"height": 0}, "height must be a positive integer, in pixels. Received: height=0"),
+        ({"width": 4.0}, "width must be a positive integer, in pixels. Received: width=4.0"),
+        ({"height": True}, "height must be a positive integer"),
+        ({"color_mode": "RGB"}, "Received: color_mode='RGB'. Did you mean 'rgb'?"),
+        ({"interpolation": "linear"}, "Did you mean 'bilinear'?"),
+        ({"fill_value": 256}, "fill_value must be an integer from 0 to 255. Received: fill_value=256"),
+        ({"crop_to_aspect_ratio": True, "pad_to_aspect_ratio": True}, "exclude each other"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        DecodeImage(**{"height": 4, "width": 4, **arguments})
+
+
+@pytest.mark.parametrize("inputs", [np.zeros((2, 4, 4, 3), np.uint8), np.array([[b"a"], [b"b"]])])
+def test_what_is_not_a_batch_of_strings_is_refused(inputs):
+    with pytest.raises(ValueError, match=r"strings of shape \(batch,\) or \(\)"):
+        DecodeImage(4, 4)(inputs)
