@@ -1,0 +1,5 @@
+"""Pusher: pushes a blessed model once, whole."""
+
+from tfx_components.pusher.component import Pusher
+
+__all__ = ["Pusher"]
