@@ -1,0 +1,1 @@
+"""Whole pipelines over our components, and the command line."""

@@ -1,0 +1,53 @@
+"""The command line `keras-ext`. Each command is a module in `pipelines.commands`, loaded when it is asked for."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+_DESCRIPTION = "A folder of labelled images becomes a validated, served Keras model."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns the exit code.
+
+    0: done. 1: failed, with one line that says why. 2: the command line is wrong. 3: the model was not blessed.
+    130: interrupted.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        command = importlib.import_module(f"pipelines.commands.{options.command}")
+        return int(command.main(options))
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except ModuleNotFoundError as error:
+        return _fail(f"'{options.command}' needs {error.name}. Install keras-ext[tfx].")
+    except (ValueError, OSError) as error:
+        return _fail(str(error))
+
+
+def _fail(message: str, code: int = 1) -> int:
+    print(f"keras-ext: {message}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="keras-ext", description=_DESCRIPTION)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run the whole pipeline over a folder of images")
+    _add_images(run)
+    run.add_argument("--output", required=True, metavar="OUT", help="folder of everything that the run makes")
+    run.add_argument("--config", metavar="FILE.toml", help="settings; the defaults suffice")
+    run.add_argument("--set", action="append", default=[], metavar="a.b=c", help="change one setting; may be repeated")
+    run.add_argument("--dry-run", action="store_true", help="print the settings and the components, run nothing")
+    inspect = commands.add_parser("inspect", help="what is in a folder of images: classes, counts, sizes, problems")
+    _add_images(inspect)
+    return parser
+
+
+def _add_images(command: argparse.ArgumentParser) -> None:
+    command.add_argument("images", metavar="IMAGES", help="<class>/<image> or <split>/<class>/<image>")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

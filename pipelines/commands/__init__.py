@@ -1,0 +1,1 @@
+"""One module for each command; its `main(options)` returns the exit code."""

@@ -1,0 +1,144 @@
+"""From a folder of labelled images to a blessed, pushed model: the wiring, and nothing but the wiring."""
+
+import dataclasses
+import os
+from typing import Any, cast
+
+import tensorflow_data_validation as tfdv
+from tfx import types
+from tfx.components.evaluator.component import Evaluator
+from tfx.components.example_validator.component import ExampleValidator
+from tfx.components.schema_gen.component import SchemaGen
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components.transform.component import Transform
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2, transform_pb2
+from tfx.types.standard_artifacts import Model, ModelBlessing
+
+from keras_ext import features
+from pipelines.image_classification.config import Config
+from pipelines.image_classification.evaluation import evaluation_config
+from pipelines.image_classification.resolve import resolve
+from tfx_components.code_version import code_version
+from tfx_components.directory_example_gen import DirectoryExampleGen, split_ratios
+from tfx_components.image_schema import ImageSchema
+from tfx_components.last_blessed_model import LastBlessedModel
+from tfx_components.pusher import Pusher
+from tfx_components.trainer import Trainer
+
+_ROOM = "pipelines.image_classification"
+# Bytes say nothing in statistics and make them slow.
+_STATISTICS = (features.HEIGHT, features.WIDTH, features.CHANNELS, features.CLASS_LABEL, features.CLASS_TEXT)
+
+
+def create_pipeline(config: Config) -> Pipeline:
+    """Composes the image classification pipeline; Beam options are the runner's.
+
+    Args:
+      config: The settings. The folder of images is listed once where a setting is "auto".
+
+    Returns:
+      A TFX pipeline whose metadata, artifacts and pushed models lie in `config.output`.
+
+    Raises:
+      ValueError: The folder of images cannot be used; the message says what was expected.
+
+    Example:
+
+    ```python
+    pipeline = create_pipeline(Config(images="photos", output="runs/first"))
+    LocalRunner(["--runner=FnApiRunner"]).run(pipeline)
+    ```
+    """
+    config = resolve(config)
+    return Pipeline(
+        pipeline_name="image_classification",
+        pipeline_root=os.path.join(config.output, "artifacts"),
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(
+            os.path.join(config.output, "metadata.sqlite")
+        ),
+        components=_components(config),
+        enable_cache=True,
+    )
+
+
+def _components(config: Config) -> list[BaseNode]:
+    ingest = DirectoryExampleGen(
+        input_base=config.images,
+        output_config=split_ratios(dataclasses.asdict(config.ingest.ratios)),
+        classes=list(config.ingest.classes) or None,
+        max_rejected=config.ingest.max_rejected,
+    )
+    examples = ingest.outputs["examples"]
+    statistics = StatisticsGen(examples, stats_options=tfdv.StatsOptions(feature_allowlist=list(_STATISTICS)))
+    inferred = SchemaGen(statistics.outputs["statistics"], infer_feature_shape=True)
+    validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=inferred.outputs["schema"])
+    schema = ImageSchema(inferred.outputs["schema"])
+    transform = Transform(
+        examples=examples,
+        schema=schema.outputs["completed_schema"],
+        preprocessing_fn=f"{_ROOM}.preprocessing.preprocessing_fn",
+        splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
+        custom_config=_image_config(config),
+        disable_statistics=True,
+    )
+    trainer = Trainer(
+        run_fn=f"{_ROOM}.run_fn.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema.outputs["completed_schema"],
+        class_names=ingest.outputs["class_names"],
+        custom_config=_train_config(config),
+    )
+    return [
+        ingest,
+        statistics,
+        inferred,
+        validator,
+        schema,
+        transform,
+        trainer,
+        *_judge_and_push(config, examples, trainer.outputs["model"]),
+    ]
+
+
+def _judge_and_push(config: Config, examples: types.BaseChannel, model: types.BaseChannel) -> list[BaseNode]:
+    baseline = Resolver(
+        strategy_class=LastBlessedModel,
+        model=types.Channel(type=Model),
+        model_blessing=types.Channel(type=ModelBlessing),
+        candidate=model,
+    ).with_id("Baseline")
+    evaluator = Evaluator(
+        examples=examples,
+        example_splits=[config.evaluation.split],
+        model=model,
+        baseline_model=baseline.outputs["model"],
+        eval_config=evaluation_config(config.evaluation),
+    )
+    serving = pusher_pb2.PushDestination.Filesystem(base_directory=os.path.join(config.output, "serving"))
+    pusher = Pusher(
+        model=model,
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(filesystem=serving),
+    )
+    return [baseline, evaluator, pusher]
+
+
+def _image_config(config: Config) -> dict[str, Any]:
+    height, width = cast(tuple[int, int], config.image.size)  # resolve() has replaced "auto"
+    image = {"height": height, "width": width, "color_mode": config.image.color_mode}
+    # TFX sees the names of our functions, not what they do; the version makes a change of code run again.
+    return {"image": image, "code_version": code_version()}
+
+
+def _train_config(config: Config) -> dict[str, Any]:
+    return {
+        **_image_config(config),
+        "model": dataclasses.asdict(config.model),
+        "augmentation": list(config.augmentation.layers),
+        "train": dataclasses.asdict(config.train),
+    }

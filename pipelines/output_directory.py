@@ -1,0 +1,62 @@
+"""The folder of a run: one input, one run at a time."""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_RECORD = "input.json"
+_LOCK = ".lock"
+
+
+class OutputDirectoryError(ValueError):
+    """The output folder cannot be used."""
+
+
+@contextlib.contextmanager
+def output_directory(path: str | Path, images: str | Path) -> Iterator[Path]:
+    """Makes `path` if needed and holds it for one run over `images`.
+
+    The folder records its input: the same input continues what is there, another one is an error, since caches,
+    blessings and versions of two data sets must not mix.
+
+    Raises:
+      OutputDirectoryError: The folder is not writable, belongs to another input, holds other things, or another run is
+        alive in it.
+    """
+    output = Path(path)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        lock = open(output / _LOCK, "a")  # noqa: SIM115 - held for the whole run
+    except OSError as error:
+        raise OutputDirectoryError(f"Cannot write to output folder '{output}': {error.strerror}.") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputDirectoryError(
+                f"Another run is alive in '{output}'. Wait for it to end, or choose another --output."
+            ) from None
+        _record_input(output, os.path.abspath(images))
+        yield output
+
+
+def _record_input(output: Path, images: str) -> None:
+    record = output / _RECORD
+    if record.exists():
+        recorded = json.loads(record.read_text(encoding="utf-8"))["images"]
+        if recorded != images:
+            raise OutputDirectoryError(
+                f"'{output}' belongs to the images in '{recorded}'. Received: '{images}'. Choose another --output."
+            )
+        return
+    foreign = sorted(entry.name for entry in output.iterdir() if entry.name != _LOCK)
+    if foreign:
+        raise OutputDirectoryError(
+            f"'{output}' is not empty and no output of keras-ext (it holds '{foreign[0]}'). Choose another --output."
+        )
+    partial = record.with_suffix(".partial")
+    partial.write_text(json.dumps({"images": images}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.rename(record)

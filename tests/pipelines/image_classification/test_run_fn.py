@@ -1,0 +1,210 @@
+"""Transform's graph and run_fn, from raw examples to a served model, without TFX's launcher."""
+
+import hashlib
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import apache_beam as beam
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from PIL import Image
+from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from keras_ext import features
+from keras_ext.datasets import ImageExamples
+from keras_ext.datasets.pixels import parse_images
+from keras_ext.export import EXAMPLES_SIGNATURE, export_classifier, read_class_names
+from keras_ext.layers import DecodeImage
+from pipelines.image_classification.preprocessing import preprocessing_fn
+from pipelines.image_classification.run_fn import run_fn
+
+IMAGE = {"height": 10, "width": 8, "color_mode": "rgb"}
+CLASS_NAMES = ["dark", "bright"]
+RAW_SPEC = {
+    features.ENCODED: tf.io.FixedLenFeature([1], tf.string),
+    features.SHA256: tf.io.FixedLenFeature([1], tf.string),
+    features.CLASS_LABEL: tf.io.FixedLenFeature([1], tf.int64),
+    features.HEIGHT: tf.io.FixedLenFeature([1], tf.int64),
+}
+METADATA = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(RAW_SPEC))
+
+
+def encoded(label: int, number: int) -> bytes:
+    random = np.random.default_rng([label, number])
+    pixels = random.integers(0, 128, (random.integers(6, 20), random.integers(6, 20), 3)) + 127 * label
+    file = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(file, ("PNG", "JPEG")[number % 2])
+    return file.getvalue()
+
+
+def instances(start: int, stop: int) -> list[dict[str, list]]:
+    files = [(number % 2, encoded(number % 2, number)) for number in range(start, stop)]
+    return [
+        {
+            features.ENCODED: [contents],
+            features.SHA256: [hashlib.sha256(contents).hexdigest().encode()],
+            features.CLASS_LABEL: [label],
+            features.HEIGHT: [1],
+        }
+        for label, contents in files
+    ]
+
+
+@pytest.fixture(scope="module")
+def transformed(tmp_path_factory) -> Path:
+    """A directory with Transform's graph and its train and eval examples, as TFX writes them."""
+    root = tmp_path_factory.mktemp("transformed")
+
+    def preprocess(inputs):
+        return preprocessing_fn(inputs, {"image": IMAGE})
+
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline, tft_beam.Context(temp_dir=str(root / "temporary")):
+        train = pipeline | "train" >> beam.Create(instances(0, 48))
+        evaluate = pipeline | "eval" >> beam.Create(instances(48, 64))
+        train_data, transform_fn = (train, METADATA) | tft_beam.AnalyzeAndTransformDataset(preprocess)
+        eval_data = ((evaluate, METADATA), transform_fn) | tft_beam.TransformDataset()
+        transform_fn | tft_beam.WriteTransformFn(str(root / "graph"))
+        for split, (data, metadata) in (("train", train_data), ("eval", eval_data)):
+            coder = tft.coders.ExampleProtoCoder(metadata.schema)
+            prefix = str(root / f"Split-{split}" / "transformed_examples")
+            (
+                data
+                | f"encode {split}" >> beam.Map(coder.encode)
+                | f"write {split}" >> beam.io.WriteToTFRecord(prefix, file_name_suffix=".gz")
+            )
+    return root
+
+
+def fn_args(transformed: Path, output: Path, **custom_config) -> FnArgs:
+    return FnArgs(
+        train_files=[str(transformed / "Split-train" / "*")],
+        eval_files=[str(transformed / "Split-eval" / "*")],
+        transform_graph_path=str(transformed / "graph"),
+        serving_model_dir=str(output / "model"),
+        model_run_dir=str(output / "run"),
+        custom_config={
+            "image": IMAGE,
+            "model": {"architecture": "small_cnn", "weights": None, "dropout": 0.1},
+            "augmentation": [{"layer": "RandomFlip"}],
+            "train": {"epochs": 4, "batch_size": 8, "learning_rate": 3e-3, "patience": 5, "seed": 0},
+            "class_names": CLASS_NAMES,
+            **custom_config,
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(transformed, tmp_path_factory) -> tuple[Path, keras.Model]:
+    """What run_fn wrote, and the model before its export."""
+    output, models = tmp_path_factory.mktemp("trained"), []
+
+    def export(model: keras.Model, *arguments, **options) -> None:
+        models.append(model)
+        export_classifier(model, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipelines.image_classification.run_fn.export_classifier", export)
+        run_fn(fn_args(transformed, output))
+    return output, models[0]
+
+
+@pytest.fixture
+def output(trained) -> Path:
+    return trained[0]
+
+
+def test_transform_decodes_as_the_layer_does_and_passes_label_and_key(transformed):
+    [file] = (transformed / "Split-eval").iterdir()
+    spec = tft.TFTransformOutput(str(transformed / "graph")).transformed_feature_spec()
+    records = [tf.io.parse_single_example(one, spec) for one in tf.data.TFRecordDataset(str(file), "GZIP")]
+    assert set(records[0]) == {features.PIXELS, features.CLASS_LABEL, features.SHA256}
+    expected = {one[features.SHA256][0]: one for one in instances(48, 64)}
+    assert len(records) == len(expected) == 16
+    for record in records:
+        raw = expected[record[features.SHA256].numpy()]
+        [pixels] = parse_images(record[features.PIXELS][None], (10, 8, 3))
+        np.testing.assert_array_equal(pixels, DecodeImage(**IMAGE)(raw[features.ENCODED][0]))
+        assert record[features.CLASS_LABEL] == raw[features.CLASS_LABEL][0]
+
+
+def test_schema_without_image_bytes_is_an_error():
+    inputs = {features.CLASS_LABEL: tf.zeros([1, 1], tf.int64)}
+    with pytest.raises(ValueError, match=r"must hold 'image/encoded'. Received: .*tfx_components\.ImageSchema"):
+        preprocessing_fn(inputs, {"image": IMAGE})
+
+
+def test_serving_gives_what_the_model_gives_for_the_pixels_it_was_trained_on(trained, transformed):
+    output, model = trained
+    [file] = (transformed / "Split-eval").iterdir()
+    examples = ImageExamples([str(file)], (10, 8, 3), compression_type="GZIP")
+    [(keys, images, _)] = examples.evaluation_dataset(batch_size=16, with_keys=True)
+    file_of = {one[features.SHA256][0]: one[features.ENCODED][0] for one in instances(48, 64)}
+    serve = tf.saved_model.load(str(output / "model")).signatures["serving_default"]
+    served = serve(image_bytes=tf.constant([file_of[key] for key in keys.numpy()]))["probabilities"]
+    np.testing.assert_allclose(served, model(images, training=False), atol=1e-5)
+
+
+def test_served_model_classifies_files_it_has_not_seen(output):
+    serve = tf.saved_model.load(str(output / "model")).signatures["serving_default"]
+    outputs = serve(image_bytes=tf.constant([encoded(label, 1000 + label) for label in (0, 1, 1, 0)]))
+    assert outputs["label"].numpy().tolist() == [b"dark", b"bright", b"bright", b"dark"]
+    assert read_class_names(str(output / "model")) == CLASS_NAMES
+
+
+def test_examples_signature_equals_the_one_for_files(output):
+    signatures = tf.saved_model.load(str(output / "model")).signatures
+    files = [encoded(number % 2, 2000 + number) for number in range(6)]
+    examples = [
+        tf.train.Example(
+            features=tf.train.Features(
+                feature={features.ENCODED: tf.train.Feature(bytes_list=tf.train.BytesList(value=[file]))}
+            )
+        ).SerializeToString()
+        for file in files
+    ]
+    np.testing.assert_array_equal(
+        signatures[EXAMPLES_SIGNATURE](examples=tf.constant(examples))["probabilities"],
+        signatures["serving_default"](image_bytes=tf.constant(files))["probabilities"],
+    )
+
+
+def test_fresh_process_with_tensorflow_alone_serves_transforms_graph(output, tmp_path):
+    (tmp_path / "image").write_bytes(encoded(1, 3000))
+    script = f"""
+import sys
+import tensorflow as tf
+serve = tf.saved_model.load({str(output / "model")!r}).signatures["serving_default"]
+print(serve(image_bytes=tf.constant([open("image", "rb").read()]))["label"][0].numpy().decode())
+assert "tensorflow_transform" not in sys.modules
+"""
+    run = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert run.stdout.splitlines()[-1] == "bright"
+
+
+def test_tensorboard_logs_lie_in_the_model_run(output):
+    assert {path.parent.name for path in (output / "run").rglob("events.out.tfevents*")} == {"train", "validation"}
+    assert {path.name for path in output.iterdir()} == {"model", "run"}
+
+
+def test_class_weights_become_sample_weights_of_the_train_split_alone(transformed, tmp_path, monkeypatch):
+    class Called(Exception):
+        pass
+
+    def fit(model, train, validation, **arguments):
+        raise Called(next(train.as_numpy_iterator()), validation.element_spec, arguments["steps_per_epoch"])
+
+    monkeypatch.setattr("pipelines.image_classification.run_fn.fit", fit)
+    with pytest.raises(Called) as call:
+        run_fn(fn_args(transformed, tmp_path, class_weights={0: 0.25, 1: 4.0}))
+    (_, labels, weights), validation_spec, steps = call.value.args
+    assert sorted({*zip(labels.tolist(), weights.tolist(), strict=True)}) == [(0, 0.25), (1, 4.0)]
+    assert len(validation_spec) == 2
+    assert steps == 6

@@ -1,0 +1,59 @@
+"""One output folder: one input, one run at a time."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from pipelines.output_directory import OutputDirectoryError, output_directory
+
+
+def test_the_same_input_continues(tmp_path):
+    for _ in range(2):
+        with output_directory(tmp_path / "out", "photos") as output:
+            (output / "metadata.sqlite").touch()
+
+
+def test_another_input_is_refused(tmp_path):
+    with output_directory(tmp_path / "out", "photos"):
+        pass
+    with (
+        pytest.raises(OutputDirectoryError, match=r"belongs to the images in '.*photos'. Received: '.*digits'"),
+        output_directory(tmp_path / "out", "digits"),
+    ):
+        pass
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(OutputDirectoryError, match=r"not empty.*thesis.txt"), output_directory(tmp_path, "photos"):
+        pass
+
+
+def test_a_second_run_is_refused_while_one_is_alive(tmp_path):
+    with (
+        output_directory(tmp_path / "out", "photos"),
+        pytest.raises(OutputDirectoryError, match="Another run is alive"),
+        output_directory(tmp_path / "out", "photos"),
+    ):
+        pass
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(OutputDirectoryError, match=r"Cannot write to output folder '.*file/out': Not a directory"),
+        output_directory(tmp_path / "file" / "out", "photos"),
+    ):
+        pass
+
+
+def test_a_read_only_place(tmp_path, monkeypatch):
+    # Root may write everywhere, so the refusal is made.
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(OutputDirectoryError, match="Permission denied"), output_directory(tmp_path / "out", "photos"):
+        pass
