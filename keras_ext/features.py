@@ -18,6 +18,9 @@ CLASS_LABEL: Final = "image/class/label"
 GROUP: Final = "image/group"
 WEIGHT: Final = "image/weight"
 
+# What statistics can describe: bytes and names say nothing there, and bytes make them slow.
+DESCRIPTIVE: Final = (HEIGHT, WIDTH, CHANNELS, CLASS_TEXT, CLASS_LABEL)
+
 # What Transform adds: a serialized uint8 tensor (height, width, channels), decoded and resized once.
 PIXELS: Final = "image/pixels"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from keras_ext import features
 from pipelines.config import read_config, to_toml
 from pipelines.image_classification.config import Config
 from pipelines.image_classification.resolve import resolve
@@ -97,6 +98,8 @@ def _conclude(config: Config, components: Mapping[str, "ComponentRun"], shown: T
     if report["rejected"]:
         shown.print(f"Rejected {report['rejected']:,} files: {os.path.relpath(rejected_file)}")
     split = config.evaluation.split
+    if features.TEST not in report["splits"]:
+        shown.print("Warning: There is no test split, so eval is scored, which also chose the weights.", style="yellow")
     shown.print(
         f"Accuracy on {split} {verdict.accuracy:.4f}, macro recall {verdict.macro_recall:.4f} "
         f"({verdict.images:,} images)",

@@ -82,11 +82,14 @@ def read_verdict(evaluation_uri: str) -> Verdict:
 
 def _failures(validation: tfma.proto.validation_result_pb2.ValidationResult) -> list[str]:
     return [
-        _sentence(failure) for one_slice in validation.metric_validations_per_slice for failure in one_slice.failures
+        failure_sentence(failure)
+        for one_slice in validation.metric_validations_per_slice
+        for failure in one_slice.failures
     ]
 
 
-def _sentence(failure: tfma.proto.validation_result_pb2.ValidationFailure) -> str:
+def failure_sentence(failure: tfma.proto.validation_result_pb2.ValidationFailure) -> str:
+    """Says which setting failed, and by how much."""
     value = failure.metric_value.double_value.value
     if failure.metric_key.is_diff:
         allowed = -failure.metric_threshold.change_threshold.absolute.value

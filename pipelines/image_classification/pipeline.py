@@ -30,8 +30,6 @@ from tfx_components.pusher import Pusher
 from tfx_components.trainer import Trainer
 
 _ROOM = "pipelines.image_classification"
-# Bytes say nothing in statistics and make them slow.
-_STATISTICS = (features.HEIGHT, features.WIDTH, features.CHANNELS, features.CLASS_LABEL, features.CLASS_TEXT)
 
 
 def create_pipeline(config: Config) -> Pipeline:
@@ -73,7 +71,7 @@ def _components(config: Config) -> list[BaseNode]:
         max_rejected=config.ingest.max_rejected,
     )
     examples = ingest.outputs["examples"]
-    statistics = StatisticsGen(examples, stats_options=tfdv.StatsOptions(feature_allowlist=list(_STATISTICS)))
+    statistics = StatisticsGen(examples, stats_options=tfdv.StatsOptions(feature_allowlist=list(features.DESCRIPTIVE)))
     inferred = SchemaGen(statistics.outputs["statistics"], infer_feature_shape=True)
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=inferred.outputs["schema"])
     schema = ImageSchema(inferred.outputs["schema"])
