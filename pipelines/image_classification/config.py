@@ -112,7 +112,7 @@ class Train:
     """
 
     epochs: PositiveInt = 20
-    patience: PositiveInt = 5
+    patience: PositiveInt = 10
     batch_size: PositiveInt = 32
     learning_rate: PositiveFloat = 1e-3
     seed: Annotated[int, Field(ge=0)] = 0
