@@ -5,6 +5,7 @@ from typing import Any
 
 from tfx import types
 from tfx.dsl.components.common import resolver
+from tfx.dsl.io import fileio
 
 from keras_ext.progress import progress_logger
 from tfx_components.artifacts import CLASS_NAMES_PROPERTY
@@ -40,23 +41,34 @@ class LastBlessedModel(resolver.ResolverStrategy):
         resolved: dict[str, list[types.Artifact]] = {"model": [], "model_blessing": [], "candidate": candidates}
         if not candidates:
             return resolved
-        blessing_of = _blessings_by_model(input_dict["model_blessing"])
-        earlier = [model for model in input_dict["model"] if model.id in blessing_of and model.id != candidates[0].id]
-        earlier.sort(key=lambda model: model.id, reverse=True)
-        comparable = [model for model in earlier if _classes(model) == _classes(candidates[0])]
+        model_of = {model.id: model for model in input_dict["model"]}
+        earlier = [
+            (model_of[number], blessing)
+            for number, blessing in _blessed(input_dict["model_blessing"])
+            # A model whose folder somebody moved or deleted cannot be compared with.
+            if number in model_of and number != candidates[0].id and fileio.exists(model_of[number].uri)
+        ]
+        comparable = [pair for pair in earlier if _classes(pair[0]) == _classes(candidates[0])]
         if comparable:
-            resolved.update(model=comparable[:1], model_blessing=[blessing_of[comparable[0].id]])
+            model, blessing = comparable[0]
+            resolved.update(model=[model], model_blessing=[blessing])
         if earlier and earlier[0] not in comparable:
             progress_logger.warning("The last blessed model knows other classes: not compared with it.")
         return resolved
 
 
-def _blessings_by_model(blessings: Iterable[types.Artifact]) -> dict[int, types.Artifact]:
-    return {
-        blessing.get_int_custom_property("current_model_id"): blessing
-        for blessing in blessings
+def _blessed(blessings: Iterable[types.Artifact]) -> list[tuple[int, types.Artifact]]:
+    """Returns (id of model, blessing) of the models whose last verdict is good, the last verdict first."""
+    verdicts: dict[int, types.Artifact] = {}
+    for blessing in sorted(blessings, key=lambda blessing: blessing.id):
+        model = blessing.get_int_custom_property("current_model_id")
+        verdicts.pop(model, None)
+        verdicts[model] = blessing
+    return [
+        (model, blessing)
+        for model, blessing in reversed(verdicts.items())
         if blessing.get_int_custom_property("blessed") == 1
-    }
+    ]
 
 
 def _classes(model: types.Artifact) -> str:
