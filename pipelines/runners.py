@@ -6,12 +6,14 @@ so that another runner or another number of workers finds everything that is fin
 
 import dataclasses
 import datetime
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx import types
+from tfx.dsl.io import fileio
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import beam_executor_operator, launcher, runtime_parameter_utils, tfx_runner
@@ -53,7 +55,7 @@ def _say_nothing(_: object) -> None:
 
 
 class LocalRunner(tfx_runner.IrBasedRunner):
-    """Runs the components one after another in this process.
+    """Runs the components one after another in this process; one run at a time for a metadata store.
 
     Args:
       beam_pipeline_args: Options for every Beam pipeline of the run, such as `--runner=FnApiRunner`.
@@ -81,6 +83,7 @@ class LocalRunner(tfx_runner.IrBasedRunner):
         """
         if run_options is not None:
             raise ValueError("Partial runs are not supported: the cache skips what is finished.")
+        _cancel_unfinished(pipeline)
         run_id = datetime.datetime.now().isoformat()
         runtime_parameter_utils.substitute_runtime_parameter(pipeline, {_PIPELINE_RUN_ID: run_id})
         return [self._run(pipeline, node.pipeline_node) for node in pipeline.nodes]
@@ -88,8 +91,7 @@ class LocalRunner(tfx_runner.IrBasedRunner):
     def _run(self, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> ComponentRun:
         name = node.node_info.id
         deployment = runner_utils.extract_local_deployment_config(pipeline)
-        connection = deployment.metadata_connection_config
-        store = metadata.Metadata(getattr(connection, connection.WhichOneof("connection_config")))
+        store = _store(pipeline)
         executor_spec = runner_utils.extract_executor_spec(deployment, name)
         self._on_start(name)
         started = time.monotonic()
@@ -104,7 +106,11 @@ class LocalRunner(tfx_runner.IrBasedRunner):
                 custom_executor_operators=self._operators,
             ).launch()
         except Exception as error:
+            _cancel_unfinished(pipeline)
             raise ComponentFailed(name, _reason(error)) from error
+        except BaseException:
+            _cancel_unfinished(pipeline)
+            raise
         component = _read_execution(store, name, info.execution_id, time.monotonic() - started)
         if executor_spec is None:
             component = dataclasses.replace(component, cached=None)
@@ -124,6 +130,30 @@ def _beam_operator(arguments: Sequence[str]) -> type[beam_executor_operator.Beam
                 self.beam_pipeline_args.append(expression)
 
     return BeamOperator
+
+
+def _store(pipeline: pipeline_pb2.Pipeline) -> metadata.Metadata:
+    connection = runner_utils.extract_local_deployment_config(pipeline).metadata_connection_config
+    return metadata.Metadata(getattr(connection, connection.WhichOneof("connection_config")))
+
+
+def _cancel_unfinished(pipeline: pipeline_pb2.Pipeline) -> None:
+    """Marks what a killed or interrupted run left running as cancelled, and removes its half-written outputs."""
+    with _store(pipeline) as connection:
+        context = connection.store.get_context_by_type_and_name("pipeline", pipeline.pipeline_info.id)
+        executions = connection.store.get_executions_by_context(context.id) if context else []
+        running = (metadata_store_pb2.Execution.NEW, metadata_store_pb2.Execution.RUNNING)
+        unfinished = [execution for execution in executions if execution.last_known_state in running]
+        for execution in unfinished:
+            execution.last_known_state = metadata_store_pb2.Execution.CANCELED
+        if unfinished:
+            connection.store.put_executions(unfinished)
+    root = pipeline.runtime_spec.pipeline_root.field_value.string_value
+    for execution in unfinished:
+        # Outputs lie in <root>/<component>/<key>/<execution>; a component's .system folder holds its working files.
+        for pattern in ("*/*", "*/.system/*"):
+            for folder in fileio.glob(os.path.join(root, pattern, str(execution.id))):
+                fileio.rmtree(folder)
 
 
 def _read_execution(store: metadata.Metadata, name: str, execution_id: int | None, seconds: float) -> ComponentRun:

@@ -6,6 +6,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
+from tfx.orchestration.portable import launcher
 from tfx.types.standard_artifacts import Model, Schema
 
 from pipelines.runners import ComponentFailed, LocalRunner
@@ -49,6 +50,8 @@ def test_failure_and_going_on(run, tmp_path):
     assert str(failure) == f"Breaks failed: '{tmp_path / 'file'}' is missing."
     assert [(one.name, one.cached) for one in seen] == [("Makes", False)]
 
+    assert states(tmp_path) == {"Makes": ["COMPLETE"], "Breaks": ["FAILED"]}
+
     (tmp_path / "file").touch()
     components, seen = run()
     assert [(one.name, one.cached) for one in components] == [("Makes", True), ("Breaks", False)]
@@ -58,3 +61,28 @@ def test_failure_and_going_on(run, tmp_path):
 
     components, _ = run()
     assert [one.cached for one in components] == [True, True]
+
+
+def test_what_a_killed_run_left_is_cancelled_and_removed(run, tmp_path, monkeypatch):
+    def interrupt(self):
+        (tmp_path / "root" / "Makes" / "model" / "1").mkdir(parents=True)
+        original(self)
+        raise KeyboardInterrupt
+
+    original = launcher.Launcher._prepare_execution
+    monkeypatch.setattr(launcher.Launcher, "_prepare_execution", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert states(tmp_path) == {"Makes": ["CANCELED"]}
+    assert not list(tmp_path.glob("root/Makes/model/*"))
+
+
+def states(tmp_path):
+    """The states of each component's executions, oldest first."""
+    with metadata.Metadata(metadata.sqlite_metadata_connection_config(str(tmp_path / "db"))) as connection:
+        found = {}
+        for execution in connection.store.get_executions():
+            [kind] = connection.store.get_execution_types_by_id([execution.type_id])
+            state = execution.State.Name(execution.last_known_state)
+            found.setdefault(kind.name.rpartition(".")[2], []).append(state)
+        return found
