@@ -85,7 +85,8 @@ def _recognised_layout(directory: str) -> DirectoryLayout:
         parts = [ClassFolders.of(path, split, folders[path]) for path, split in splits.items()]
         return DirectoryLayout(parts, loose, scan.ignored, warnings)
     plain = ClassFolders.of("", None, scan.files)
-    return DirectoryLayout([plain], [], scan.ignored, warnings + _split_warnings(plain.classes))
+    warnings += _split_warnings(plain.classes) + _no_class_warnings(scan, plain.classes)
+    return DirectoryLayout([plain], [], scan.ignored, warnings)
 
 
 def _named_layout(directory: str, split_folders: Mapping[str, str]) -> DirectoryLayout:
@@ -170,6 +171,11 @@ def _split_warnings(classes: Mapping[str, list[ScannedFile]]) -> list[str]:
             f"({listed(sorted(nested[0]))}). If they are meant as splits, name them train, val and test."
         )
     return warnings
+
+
+def _no_class_warnings(scan: DirectoryScan, classes: Iterable[str]) -> list[str]:
+    without = sorted(scan.folders_of_ignored - set(classes))
+    return [f"Folders that hold other files but no images are no classes: {listed(without)}."] if without else []
 
 
 def _link_warnings(scans: Iterable[DirectoryScan]) -> list[str]:

@@ -18,12 +18,14 @@ class ScannedFile(NamedTuple):
       size: In bytes.
       mtime_ns: When it was last changed.
       problem: Why it cannot be used, or '' if nothing is known against it.
+      mode: Its permissions.
     """
 
     path: str
     size: int
     mtime_ns: int
     problem: str = ""
+    mode: int = 0
 
 
 @dataclass
@@ -33,11 +35,13 @@ class DirectoryScan:
     Attributes:
       files: The image files, sorted by path.
       ignored: How many visible files are not images.
+      folders_of_ignored: The topmost folders, below the input, in which such files lie.
       linked_folders: Visible symbolic links to folders.
     """
 
     files: list[ScannedFile] = field(default_factory=list)
     ignored: int = 0
+    folders_of_ignored: set[str] = field(default_factory=set)
     linked_folders: list[str] = field(default_factory=list)
 
     @classmethod
@@ -66,6 +70,7 @@ class DirectoryScan:
                     self.files.append(_scanned(path, entry))
                 else:
                     self.ignored += 1
+                    self.folders_of_ignored.update(path.split("/")[:-1][:1])
 
 
 def _scanned(path: str, entry: os.DirEntry[str]) -> ScannedFile:
@@ -73,11 +78,12 @@ def _scanned(path: str, entry: os.DirEntry[str]) -> ScannedFile:
         status = entry.stat()
     except OSError:
         return ScannedFile(printable(path), 0, 0, "broken link")
-    known = status.st_size, status.st_mtime_ns
+    problem = ""
     if printable(path) != path:
-        return ScannedFile(printable(path), *known, "name is not valid UTF-8")
-    # Reading a pipe or a device could wait for ever.
-    return ScannedFile(path, *known, "" if stat.S_ISREG(status.st_mode) else "not a regular file")
+        problem = "name is not valid UTF-8"
+    elif not stat.S_ISREG(status.st_mode):
+        problem = "not a regular file"  # reading a pipe or a device could wait for ever
+    return ScannedFile(printable(path), status.st_size, status.st_mtime_ns, problem, stat.S_IMODE(status.st_mode))
 
 
 def printable(path: str) -> str:
@@ -86,8 +92,11 @@ def printable(path: str) -> str:
 
 
 def fingerprint_of(files: Iterable[ScannedFile]) -> str:
-    """Returns SHA-256 (hex) over paths, sizes and times: other after a file is added, removed, moved or edited."""
+    """Returns SHA-256 (hex) over paths, sizes, times and permissions.
+
+    It is another one after a file was added, removed, moved or edited, or became readable.
+    """
     digest = hashlib.sha256()
     for file in sorted(files):
-        digest.update(f"{file.path}\0{file.size}\0{file.mtime_ns}\0".encode())
+        digest.update(f"{file.path}\0{file.size}\0{file.mtime_ns}\0{file.mode}\0".encode())
     return digest.hexdigest()

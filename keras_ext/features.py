@@ -40,4 +40,6 @@ SPLIT_OF_FOLDER: Final = {
 }
 
 # Files with one of these extensions are "found"; other files are counted as "ignored".
-IMAGE_EXTENSIONS: Final = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
+IMAGE_EXTENSIONS: Final = frozenset(
+    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".heic", ".heif", ".avif"]
+)

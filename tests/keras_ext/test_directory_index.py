@@ -201,6 +201,12 @@ class TestFingerprint:
         (folder / "x").rename(folder / "b/1.png")
         assert read(folder).fingerprint != before
 
+    def test_file_that_became_readable(self, folder):
+        (folder / "a/1.png").chmod(0o000)
+        before = read(folder).fingerprint
+        (folder / "a/1.png").chmod(0o644)
+        assert read(folder).fingerprint != before
+
     @pytest.mark.parametrize("name", ["a/notes.txt", ".hidden.png", "a/.DS_Store"])
     def test_files_that_do_not_matter(self, folder, name):
         before = read(folder).fingerprint
@@ -210,6 +216,12 @@ class TestFingerprint:
     def test_does_not_depend_on_the_order_of_listing(self):
         files = [ScannedFile("a", size=1, mtime_ns=2), ScannedFile("b", size=3, mtime_ns=4)]
         assert fingerprint_of(files) == fingerprint_of(files[::-1])
+
+
+def test_folders_of_other_files_are_no_classes_and_are_named(images):
+    index = read(touch(images, "a/1.png", "b/1.png", "birds/deep/x.webm", "a/notes.txt", "readme.txt"))
+    assert index.class_names == ("a", "b")
+    assert index.warnings == ("Folders that hold other files but no images are no classes: birds.",)
 
 
 class TestBadInput:
