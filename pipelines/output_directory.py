@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _RECORD = "input.json"
+_PARTIAL = "input.partial"
 _LOCK = ".lock"
 
 
@@ -29,6 +30,7 @@ def output_directory(path: str | Path, images: str | Path) -> Iterator[Path]:
     output = Path(path)
     try:
         output.mkdir(parents=True, exist_ok=True)
+        _check_foreign(output)
         lock = open(output / _LOCK, "a")  # noqa: SIM115 - held for the whole run
     except OSError as error:
         raise OutputDirectoryError(f"Cannot write to output folder '{output}': {error.strerror}.") from None
@@ -39,24 +41,31 @@ def output_directory(path: str | Path, images: str | Path) -> Iterator[Path]:
             raise OutputDirectoryError(
                 f"Another run is alive in '{output}'. Wait for it to end, or choose another --output."
             ) from None
-        _record_input(output, os.path.abspath(images))
+        _record_input(output, os.path.realpath(images))
         yield output
+
+
+def _check_foreign(output: Path) -> None:
+    names = sorted(entry.name for entry in output.iterdir())
+    foreign = [name for name in names if name not in (_LOCK, _PARTIAL)]
+    if foreign and _RECORD not in names:
+        raise OutputDirectoryError(
+            f"'{output}' is not empty and no output of keras-ext (it holds '{foreign[0]}'). Choose another --output."
+        )
 
 
 def _record_input(output: Path, images: str) -> None:
     record = output / _RECORD
-    if record.exists():
-        recorded = json.loads(record.read_text(encoding="utf-8"))["images"]
-        if recorded != images:
-            raise OutputDirectoryError(
-                f"'{output}' belongs to the images in '{recorded}'. Received: '{images}'. Choose another --output."
-            )
+    if not record.exists():
+        text = json.dumps({"images": images}, indent=2, ensure_ascii=False) + "\n"
+        (output / _PARTIAL).write_text(text, encoding="utf-8")
+        (output / _PARTIAL).rename(record)
         return
-    foreign = sorted(entry.name for entry in output.iterdir() if entry.name != _LOCK)
-    if foreign:
+    try:
+        recorded = json.loads(record.read_text(encoding="utf-8"))["images"]
+    except (ValueError, KeyError, TypeError):
+        raise OutputDirectoryError(f"'{record}' does not say what the input was. Choose another --output.") from None
+    if recorded != images:
         raise OutputDirectoryError(
-            f"'{output}' is not empty and no output of keras-ext (it holds '{foreign[0]}'). Choose another --output."
+            f"'{output}' belongs to the images in '{recorded}'. Received: '{images}'. Choose another --output."
         )
-    partial = record.with_suffix(".partial")
-    partial.write_text(json.dumps({"images": images}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.rename(record)

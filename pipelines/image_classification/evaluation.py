@@ -12,6 +12,7 @@ from pipelines.image_classification.config import Evaluation
 _ACCURACY = "SparseCategoricalAccuracy"
 _METRIC = "sparse_categorical_accuracy"
 _LOSS = "SparseCategoricalCrossentropy"
+_ROUNDING = 1e-9
 _OVERALL = tfma.SlicingSpec()
 
 
@@ -44,7 +45,9 @@ def evaluation_config(evaluation: Evaluation) -> tfma.EvalConfig:
     threshold = tfma.MetricThreshold(
         value_threshold=tfma.GenericValueThreshold(lower_bound={"value": evaluation.min_accuracy}),
         change_threshold=tfma.GenericChangeThreshold(
-            direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -evaluation.tolerance}
+            # A model that is worse by just the tolerance passes, whatever the last digit of a float says.
+            direction=tfma.MetricDirection.HIGHER_IS_BETTER,
+            absolute={"value": -evaluation.tolerance - _ROUNDING},
         ),
     )
     accuracy = tfma.MetricConfig(

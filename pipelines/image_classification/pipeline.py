@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from pathlib import Path
 from typing import Any, cast
 
 import tensorflow_data_validation as tfdv
@@ -67,7 +68,7 @@ def _components(config: Config) -> list[BaseNode]:
     ingest = DirectoryExampleGen(
         input_base=config.images,
         output_config=split_ratios(dataclasses.asdict(config.ingest.ratios)),
-        classes=list(config.ingest.classes) or None,
+        classes=config.ingest.classes or None,
         max_rejected=config.ingest.max_rejected,
     )
     examples = ingest.outputs["examples"]
@@ -137,6 +138,15 @@ def _train_config(config: Config) -> dict[str, Any]:
     return {
         **_image_config(config),
         "model": dataclasses.asdict(config.model),
+        "weights_fingerprint": _fingerprint(config.model.weights),
         "augmentation": list(config.augmentation.layers),
         "train": dataclasses.asdict(config.train),
     }
+
+
+def _fingerprint(weights: str | None) -> list[tuple[str, int, int]]:
+    """Path, size and time of each weights file: the cache must see other weights under the same name."""
+    if weights is None:
+        return []
+    files = [Path(weights)] if os.path.isfile(weights) else sorted(Path(weights).rglob("*"))
+    return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]

@@ -19,25 +19,36 @@ def resolve(config: Config) -> Config:
     """Returns the configuration with absolute paths and a value for every "auto".
 
     Raises:
-      ValueError: The folder of images cannot be used.
+      ValueError: The folder of images cannot be used, there are no such weights, or no such split to score.
     """
-    images = os.path.abspath(config.images)
-    config = dataclasses.replace(config, images=images, output=os.path.abspath(config.output))
-    if config.image.size != "auto" and config.evaluation.split != "auto":
-        return config
-    index = DirectoryIndex.from_directory(images, classes=list(config.ingest.classes) or None)
+    config = dataclasses.replace(config, images=os.path.abspath(config.images), output=os.path.abspath(config.output))
+    index = DirectoryIndex.from_directory(config.images, classes=config.ingest.classes or None)
     size = _image_size(index) if config.image.size == "auto" else config.image.size
-    split = _scored_split(index, config) if config.evaluation.split == "auto" else config.evaluation.split
     return dataclasses.replace(
         config,
         image=dataclasses.replace(config.image, size=size),
-        evaluation=dataclasses.replace(config.evaluation, split=split),
+        model=dataclasses.replace(config.model, weights=_weights(config)),
+        evaluation=dataclasses.replace(config.evaluation, split=_scored_split(index, config)),
     )
+
+
+def _weights(config: Config) -> str | None:
+    weights = config.model.weights
+    if weights is None:
+        return None
+    if not os.path.exists(weights):
+        raise ValueError(f"model.weights must be a local file or folder. Received: '{weights}', which does not exist.")
+    return os.path.abspath(weights)
 
 
 def _scored_split(index: DirectoryIndex, config: Config) -> Literal["test", "eval"]:
     planned = planned_splits(index.given_splits, dataclasses.asdict(config.ingest.ratios))
-    return "test" if features.TEST in planned else "eval"
+    split = config.evaluation.split
+    if split == "auto":
+        return "test" if features.TEST in planned else "eval"
+    if split not in planned:
+        raise ValueError(f"evaluation.split must be among {', '.join(planned)}. Received: '{split}'.")
+    return split
 
 
 def _image_size(index: DirectoryIndex) -> tuple[int, int]:

@@ -29,6 +29,31 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
     (tmp_path / "thesis.txt").touch()
     with pytest.raises(OutputDirectoryError, match=r"not empty.*thesis.txt"), output_directory(tmp_path, "photos"):
         pass
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_link_to_the_same_input_continues(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "photos")
+    for images in ("photos", "link"):
+        with output_directory(tmp_path / "out", tmp_path / images):
+            pass
+
+
+def test_a_run_killed_while_it_wrote_its_record(tmp_path):
+    (tmp_path / "input.partial").write_text("{")
+    with output_directory(tmp_path, "photos"):
+        pass
+
+
+@pytest.mark.parametrize("record", ["{", "{}", "[]"])
+def test_a_broken_record_is_named(tmp_path, record):
+    (tmp_path / "input.json").write_text(record)
+    with (
+        pytest.raises(OutputDirectoryError, match=r"input.json' does not say what the input was"),
+        output_directory(tmp_path, "photos"),
+    ):
+        pass
 
 
 def test_a_second_run_is_refused_while_one_is_alive(tmp_path):

@@ -31,5 +31,7 @@ def test_thresholds_hold_for_the_whole_split_and_not_for_each_class():
     [per_slice] = accuracy.per_slice_thresholds
     assert [list(spec.feature_keys) for spec in per_slice.slicing_specs] == [[]]
     assert per_slice.threshold.value_threshold.lower_bound.value == pytest.approx(0.7)
-    assert per_slice.threshold.change_threshold.absolute.value == pytest.approx(-0.02)
+    allowed = per_slice.threshold.change_threshold.absolute.value
+    assert allowed == pytest.approx(-0.02)
+    assert allowed <= 0.97 - 0.99  # worse by just the tolerance: a float's last digit must not decide
     assert [list(spec.feature_keys) for spec in config.slicing_specs] == [[], ["image/class/text"]]

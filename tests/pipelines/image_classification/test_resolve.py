@@ -57,3 +57,21 @@ def test_paths_become_absolute(tmp_path, make_image, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = resolved("images/")
     assert (config.images, config.output) == (str(tmp_path / "images"), str(tmp_path / "out"))
+
+
+def test_a_split_that_will_not_be_is_refused(tmp_path, make_image):
+    for split in ("train", "val"):
+        write_images(tmp_path / "images" / split, make_image, (8, 8))
+    with pytest.raises(ValueError, match=r"evaluation.split must be among train, eval. Received: 'test'"):
+        resolved(tmp_path / "images", "evaluation.split=test")
+
+
+def test_weights_that_do_not_exist_are_refused(tmp_path, make_image):
+    directory = write_images(tmp_path / "images", make_image, (8, 8))
+    with pytest.raises(ValueError, match=r"model.weights must be a local file.*'nowhere.h5', which does not exist"):
+        resolved(directory, "model.weights=nowhere.h5")
+
+
+def test_a_missing_folder_is_refused_whatever_is_given(tmp_path):
+    with pytest.raises(ValueError, match="No such directory"):
+        resolved(tmp_path / "nowhere", "image.size=[32, 32]", "evaluation.split=test")
