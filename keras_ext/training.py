@@ -1,21 +1,10 @@
 """Training an image classifier: what a script and a TFX `run_fn` share."""
 
-import inspect
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import keras
 import tensorflow as tf
 
 from keras_ext.architectures import backbone
 from keras_ext.callbacks import ProgressLog
-from keras_ext.choices import check_choice
-
-# Keras's layers that augment images alone; those that mix labels too (MixUp, CutMix) have no place in a model.
-_AUGMENTATION_LAYERS = (
-    *(name for name in dir(keras.layers) if name.startswith("Random")),
-    *("AugMix", "AutoContrast", "Equalization", "GaussianNoise", "RandAugment", "Solarization"),
-)
 
 
 def image_classifier(
@@ -24,18 +13,18 @@ def image_classifier(
     num_classes: int,
     *,
     weights: str | None = None,
-    augmentation: Sequence[Mapping[str, Any]] = (),
     dropout: float = 0.2,
     seed: int | None = None,
 ) -> keras.Model:
-    """Returns a model from uint8 images `(batch, height, width, channels)` to probabilities `(batch, classes)`.
+    """Returns a model from images `(batch, height, width, channels)` to probabilities `(batch, classes)`.
+
+    The images are uint8 or floats in [0, 255]. The model holds no augmentation: that is the dataset's; see `fit`.
 
     Args:
       architecture: Name of a network; see `keras_ext.architectures.backbone`.
       image_shape: Height, width and channels.
       num_classes: Number of classes.
       weights: A local file of weights for the network, or None.
-      augmentation: See `augmentation_layers`.
       dropout: Share of the features that are dropped in training.
       seed: Seeds Python, NumPy and TensorFlow, so that the same seed gives the same weights and the same training.
 
@@ -48,41 +37,13 @@ def image_classifier(
     """
     if seed is not None:
         keras.utils.set_random_seed(seed)
-    images = keras.Input(image_shape, dtype="uint8", name="images")
-    x = keras.layers.Rescaling(1.0, name="to_float")(images)
-    for layer in augmentation_layers(augmentation, seed):
-        x = layer(x)
-    x = backbone(architecture, image_shape, weights)(x)
+    # Keras casts what comes to an input's dtype: uint8 is as welcome as the floats that augmentation makes.
+    images = keras.Input(image_shape, dtype="float32", name="images")
+    x = backbone(architecture, image_shape, weights)(images)
     x = keras.layers.GlobalAveragePooling2D()(x)
     x = keras.layers.Dropout(dropout)(x)
     outputs = keras.layers.Dense(num_classes, activation="softmax", dtype="float32", name="probabilities")(x)
     return keras.Model(images, outputs)
-
-
-def augmentation_layers(augmentation: Sequence[Mapping[str, Any]], seed: int | None = None) -> list[keras.layers.Layer]:
-    """Returns the layers that a configuration names.
-
-    Args:
-      augmentation: One mapping for each layer: `"layer"`, the name of one of Keras's augmentation layers, and its
-        arguments.
-      seed: Seeds the layers that name no seed themselves, each differently.
-
-    Raises:
-      ValueError: An unknown layer; the message names the nearest.
-
-    Example:
-
-    >>> augmentation_layers([{"layer": "RandomFlip", "mode": "horizontal"}, {"layer": "RandomRotation", "factor": 0.1}])
-    """
-    layers = []
-    for position, arguments in enumerate(augmentation):
-        options = dict(arguments)
-        name = check_choice("augmentation layer", options.pop("layer", ""), _AUGMENTATION_LAYERS)
-        constructor = getattr(keras.layers, name)
-        if seed is not None and "seed" in inspect.signature(constructor).parameters:
-            options.setdefault("seed", seed + position)
-        layers.append(constructor(**options))
-    return layers
 
 
 def fit(  # noqa: PLR0913 - some of the arguments of Keras's fit, and a few more
@@ -100,8 +61,9 @@ def fit(  # noqa: PLR0913 - some of the arguments of Keras's fit, and a few more
 
     Args:
       model: A classifier with probabilities as output; it is compiled here.
-      train: Batches `(images, labels)` or `(images, labels, weights)`, labels as class indices.
-      validation: The same; unweighted loss and accuracy are what you want to see here.
+      train: Batches `(images, labels)` or `(images, labels, weights)`. Labels are class indices, or one-hot floats
+        `(batch, classes)`, which may be mixed.
+      validation: The same, labels of either kind; unweighted loss and accuracy are what you want to see here.
       epochs: The most epochs.
       steps_per_epoch: Batches in an epoch, when `train` holds several epochs; see `ImageExamples.training_dataset`.
       learning_rate: Adam's.
@@ -113,12 +75,16 @@ def fit(  # noqa: PLR0913 - some of the arguments of Keras's fit, and a few more
 
     Example:
 
-    >>> history = fit(model, train.training_dataset(batch_size=32, seed=0, epochs=10),
-    ...               validation.evaluation_dataset(batch_size=32), epochs=10, steps_per_epoch=train_steps)
+    >>> augment = Augmentation([{"layer": "RandomFlip", "mode": "horizontal"}], seed=0)
+    >>> train = train.map(lambda images, labels: (augment(images, training=True), labels))
+    >>> history = fit(model, train.prefetch(1), validation, epochs=10)
     """
+    categorical = _are_one_hot(train)
+    if categorical and not _are_one_hot(validation):
+        validation = _with_one_hot_labels(validation, model.output_shape[-1])
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(),
+        loss="categorical_crossentropy" if categorical else "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
     callbacks: list[keras.callbacks.Callback] = [
@@ -138,3 +104,15 @@ def fit(  # noqa: PLR0913 - some of the arguments of Keras's fit, and a few more
         shuffle=False,  # the datasets say their order
         verbose=0,
     )
+
+
+def _are_one_hot(dataset: tf.data.Dataset) -> bool:
+    shape = dataset.element_spec[1].shape
+    return shape.rank == 2 and shape[-1] != 1
+
+
+def _with_one_hot_labels(dataset: tf.data.Dataset, num_classes: int) -> tf.data.Dataset:
+    def convert(images: tf.Tensor, labels: tf.Tensor, *weights: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return images, tf.one_hot(tf.reshape(labels, [-1]), num_classes), *weights
+
+    return dataset.map(convert)

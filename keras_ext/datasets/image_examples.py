@@ -2,11 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from keras_ext import features
+from keras_ext.datasets.image_keys import image_keys
 from keras_ext.datasets.pixels import parse_images
+
+if TYPE_CHECKING:
+    from keras_ext.layers import Augmentation
 
 _SHUFFLE_BYTES = 256 << 20
 _INTERLEAVED_FILES = 8
@@ -58,26 +63,49 @@ class ImageExamples:
         return math.ceil(self.count() / batch_size)
 
     def training_dataset(
-        self, *, batch_size: int, seed: int, epochs: int, initial_epoch: int = 0, with_keys: bool = False
+        self,
+        *,
+        batch_size: int,
+        seed: int,
+        epochs: int,
+        initial_epoch: int = 0,
+        augment: "Augmentation | None" = None,
+        num_classes: int | None = None,
+        with_keys: bool = False,
     ) -> tf.data.Dataset:
         """Returns the shuffled batches of the epochs `initial_epoch` to `epochs - 1`, one after another.
 
-        The order within an epoch is a function of `seed` and the number of the epoch alone: not of what was read
-        before, nor of TensorFlow's global seed. So a dataset that starts at epoch 3 goes on exactly as the one that
-        started at 0. Give `fit` the `steps_per_epoch`, since Keras would otherwise take all epochs for one.
+        The order within an epoch, and how each image is augmented, are functions of the seeds and the number of the
+        epoch alone: not of what was read before, nor of TensorFlow's global seed. So a dataset that starts at epoch 3
+        goes on exactly as the one that started at 0. Give `fit` the `steps_per_epoch`, since Keras would otherwise take
+        all epochs for one.
 
         Args:
           batch_size: Images in a batch.
           seed: Any integer.
           epochs: Where to end, as in `fit`.
           initial_epoch: Where to start, as in `fit`.
+          augment: Augments the images, which are then floats, while the model trains on the batch before.
+          num_classes: The number of classes, to get one-hot float labels `(batch, num_classes)`. Layers that mix labels
+            (`MixUp`, `CutMix`) need them.
           with_keys: Whether to yield the images' keys too.
+
+        Raises:
+          ValueError: `augment` mixes labels and `num_classes` is missing.
         """
+        if augment is not None and augment.mixes_labels and num_classes is None:
+            raise ValueError(
+                "augment mixes labels, so they must be one-hot. Received: num_classes=None. Pass the number of classes."
+            )
 
         def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
             seeds = tf.stack([tf.constant(seed, tf.int64), epoch])
-            records = self._shuffled_records(seeds)
-            return self._parsed_batches(records, batch_size, with_keys)
+            batches = self._parsed_batches(self._shuffled_records(seeds), batch_size, with_keys=True)
+            if num_classes is not None:
+                batches = batches.map(lambda keys, images, labels: (keys, images, tf.one_hot(labels, num_classes)))
+            if augment is not None:
+                batches = _augmented(batches, augment, epoch)
+            return batches if with_keys else batches.map(lambda _, images, labels: (images, labels))
 
         return tf.data.Dataset.range(initial_epoch, epochs).flat_map(batches_of).prefetch(tf.data.AUTOTUNE)
 
@@ -115,3 +143,15 @@ class ImageExamples:
             return elements if with_keys else elements[1:]
 
         return records.batch(batch_size).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _augmented(batches: tf.data.Dataset, augment: "Augmentation", epoch: tf.Tensor) -> tf.data.Dataset:
+    def augment_batch(keys: tf.Tensor, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        draws = {"training": True, "keys": image_keys(keys), "epoch": epoch}
+        if not augment.mixes_labels:
+            return keys, augment(images, **draws), labels
+        mixed = augment({"images": images, "labels": labels}, **draws)
+        return keys, mixed["images"], mixed["labels"]
+
+    # In parallel, layers with a state of their own would draw in any order.
+    return batches.map(augment_batch, num_parallel_calls=tf.data.AUTOTUNE if augment.is_reproducible else None)

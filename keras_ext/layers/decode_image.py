@@ -7,6 +7,8 @@ import keras
 import tensorflow as tf
 
 from keras_ext.choices import check_choice
+from keras_ext.layers.bmp_palette import with_bmp_palette
+from keras_ext.layers.exif_orientation import exif_orientation, upright
 
 _CHANNELS = {"rgb": 3, "grayscale": 1, "rgba": 4}
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
@@ -17,9 +19,12 @@ _PARALLEL_IMAGES = 16
 class DecodeImage(keras.layers.Layer):
     """Decodes image files and resizes them to one size.
 
-    Reads JPEG, PNG, BMP and the first frame of GIF. It holds no state and is one graph: the same layer works eagerly,
-    in `tf.data`, in a TensorFlow Transform `preprocessing_fn` and in an exported model. It needs the TensorFlow
-    backend. JPEGs are decoded exactly as Pillow does.
+    Reads JPEG, PNG, the first frame of GIF, and BMP of 8, 24 or 32 bits without compression. It holds no state and is
+    one graph: the same layer works eagerly, in `tf.data`, in a TensorFlow Transform `preprocessing_fn` and in an
+    exported model. It needs the TensorFlow backend. JPEGs are decoded exactly as Pillow does; of 16 bits the upper 8
+    are kept.
+
+    In `tf.data` batches of files cost less than single ones: `dataset.batch(32).map(decode)`.
 
     Args:
       height: Height of the output in pixels.
@@ -33,6 +38,9 @@ class DecodeImage(keras.layers.Layer):
       pad_to_aspect_ratio: Whether to pad to the output's aspect ratio, the image in the centre, instead of stretching.
       fill_value: The padding's value, 0 to 255.
       antialias: Whether to filter before shrinking; costs about ten times as much as plain bilinear resizing.
+      exif_orientation: Whether to turn JPEGs upright as their EXIF orientation says, before anything else. Cameras and
+        phones note there how they were held; `keras.utils.load_img` and `tf.io` show such photos lying. Read from JPEG
+        alone: where EXIF is missing or broken, the image stays as it is stored.
 
     Input shape:
       `(batch,)` or `()`, strings: the bytes of image files.
@@ -59,6 +67,7 @@ class DecodeImage(keras.layers.Layer):
         pad_to_aspect_ratio: bool = False,
         fill_value: int = 0,
         antialias: bool = False,
+        exif_orientation: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -74,6 +83,7 @@ class DecodeImage(keras.layers.Layer):
         self.pad_to_aspect_ratio = pad_to_aspect_ratio
         self.fill_value = _checked_fill_value(fill_value)
         self.antialias = antialias
+        self.exif_orientation = exif_orientation
         # Keras would cast to floats what is not a tensor yet: bytes, arrays of bytes.
         self._convert_input_args = False
         self._allow_non_tensor_positional_args = True
@@ -92,10 +102,10 @@ class DecodeImage(keras.layers.Layer):
                 "Pass what tf.io.read_file returns; reshape with tf.reshape(x, [-1])."
             )
         if contents.shape.rank == 0:
-            return self._decode_one(contents)
+            return self._decode_one(*(part[0] for part in self._with_orientation(contents[tf.newaxis])))
         return tf.map_fn(
-            self._decode_one,
-            contents,
+            lambda parts: self._decode_one(*parts),
+            self._with_orientation(contents),
             fn_output_signature=tf.TensorSpec(self.image_shape, tf.uint8),
             parallel_iterations=_PARALLEL_IMAGES,
         )
@@ -117,10 +127,17 @@ class DecodeImage(keras.layers.Layer):
             "pad_to_aspect_ratio": self.pad_to_aspect_ratio,
             "fill_value": self.fill_value,
             "antialias": self.antialias,
+            "exif_orientation": self.exif_orientation,
         }
 
-    def _decode_one(self, contents: tf.Tensor) -> tf.Tensor:
+    def _with_orientation(self, contents: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        # Read for the whole batch at once, since a graph's cost is in the number of its operations.
+        return (contents, exif_orientation(contents)) if self.exif_orientation else (contents,)
+
+    def _decode_one(self, contents: tf.Tensor, orientation: tf.Tensor | None = None) -> tf.Tensor:
         image = _decode(contents, self.color_mode)
+        if orientation is not None:
+            image = upright(image, orientation)
         if self.crop_to_aspect_ratio:
             image = _crop_to_aspect_ratio(image, self.height, self.width)
         if self.pad_to_aspect_ratio:
@@ -138,7 +155,7 @@ def _decode(contents: tf.Tensor, color_mode: str) -> tf.Tensor:
         tf.io.is_jpeg(contents),
         # The default inverse DCT is up to fifteen grey levels off; this one equals Pillow's and costs 4 % more.
         lambda: tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE"),
-        lambda: tf.io.decode_image(contents, channels=channels, expand_animations=False),
+        lambda: with_bmp_palette(tf.io.decode_image(contents, channels, expand_animations=False), contents),
     )
     if color_mode == "rgba":
         return _to_rgba(image)
@@ -149,7 +166,7 @@ def _to_rgba(image: tf.Tensor) -> tf.Tensor:
     """Grey, grey with alpha, RGB or RGBA to RGBA."""
     channels = tf.shape(image)[-1]
     color = tf.gather(image, tf.where(channels < 3, [0, 0, 0], [0, 1, 2]), axis=-1)
-    alpha = tf.where(channels % 2 == 0, image[..., -1:], tf.constant(255, tf.uint8))
+    alpha = tf.where(tf.equal(channels % 2, 0), image[..., -1:], tf.constant(255, tf.uint8))
     return tf.concat([color, alpha], axis=-1)
 
 

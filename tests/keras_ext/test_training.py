@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ext.training import augmentation_layers, fit, image_classifier
+from keras_ext.layers import Augmentation
+from keras_ext.training import fit, image_classifier
 
 SHAPE = (8, 8, 3)
 AUGMENTATION = [{"layer": "RandomFlip"}, {"layer": "RandomRotation", "factor": 0.1}]
@@ -16,58 +17,29 @@ def bright_or_dark(count: int, seed: int) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)
 
 
-def test_classifier_from_uint8_to_probabilities():
+def test_classifier_from_uint8_or_floats_to_probabilities():
     model = image_classifier("small_cnn", SHAPE, 3, seed=0)
-    assert (model.inputs[0].dtype, model.input_shape) == ("uint8", (None, *SHAPE))
-    probabilities = model(np.full((5, *SHAPE), 200, np.uint8)).numpy()
+    images = np.random.default_rng(0).integers(0, 256, (5, *SHAPE), np.uint8)
+    probabilities = model(images).numpy()
     assert (probabilities.dtype, probabilities.shape) == (np.float32, (5, 3))
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1, atol=1e-6)
+    np.testing.assert_array_equal(probabilities, model(images.astype(np.float32)))
+    # Floats are not cut to integers.
+    assert np.abs(model(images + np.float32(0.5)) - probabilities).max() > 0
 
 
-def test_augmentation_and_dropout_are_off_at_inference():
-    model = image_classifier("small_cnn", SHAPE, 3, augmentation=AUGMENTATION, dropout=0.5, seed=0)
+def test_dropout_is_off_at_inference():
+    model = image_classifier("small_cnn", SHAPE, 3, dropout=0.5, seed=0)
     images = np.random.default_rng(0).integers(0, 256, (4, *SHAPE), np.uint8)
     np.testing.assert_array_equal(model(images, training=False), model(images, training=False))
     assert np.abs(model(images, training=True) - model(images, training=True)).max() > 0
 
 
-def test_augmented_images_reach_the_network_in_their_range():
-    model = image_classifier("small_cnn", SHAPE, 3, augmentation=AUGMENTATION, seed=0)
-    augmented = keras.Model(model.inputs, model.layers[3].output)
-    assert augmented.layers[-1].name.startswith("random_rotation")
-    np.testing.assert_allclose(augmented(np.full((2, *SHAPE), 250, np.uint8), training=True), 250, atol=1e-3)
-
-
-def test_augmentation_seeds_are_fixed_and_differ_by_layer():
-    twice = [{"layer": "RandomFlip"}, {"layer": "RandomFlip", "seed": 99}, {"layer": "RandomFlip"}]
-    assert [layer.seed for layer in augmentation_layers(twice, seed=7)] == [7, 99, 9]
-
-
-def test_augmentation_keeps_its_arguments():
-    [layer] = augmentation_layers([{"layer": "RandomRotation", "factor": 0.25, "fill_mode": "nearest"}], seed=1)
-    assert (layer.factor, layer.fill_mode) == ((-0.25, 0.25), "nearest")
-
-
-def test_configuration_of_augmentation_is_left_untouched():
-    configuration = [{"layer": "RandomFlip"}]
-    augmentation_layers(configuration, seed=1)
-    assert configuration == [{"layer": "RandomFlip"}]
-
-
-@pytest.mark.parametrize("layer, nearest", [("RandomRotate", "RandomRotation"), ("randomflip", "RandomFlip")])
-def test_unknown_augmentation_suggests_the_nearest(layer, nearest):
-    with pytest.raises(ValueError, match=f"Received: augmentation layer='{layer}'. Did you mean '{nearest}'"):
-        augmentation_layers([{"layer": layer}])
-
-
-def test_layers_that_mix_labels_are_refused():
-    with pytest.raises(ValueError, match="augmentation layer must be one of"):
-        augmentation_layers([{"layer": "MixUp"}])
-
-
 def trained(seed: int) -> list[np.ndarray]:
-    model = image_classifier("small_cnn", SHAPE, 2, augmentation=AUGMENTATION, seed=seed)
-    fit(model, bright_or_dark(32, 1), bright_or_dark(16, 2), epochs=2)
+    model = image_classifier("small_cnn", SHAPE, 2, seed=seed)
+    augment = Augmentation(AUGMENTATION, seed=seed)
+    train = bright_or_dark(32, 1).map(lambda images, labels: (augment(images, training=True), labels))
+    fit(model, train, bright_or_dark(16, 2), epochs=2)
     return model.get_weights()
 
 
@@ -120,3 +92,38 @@ def test_sample_weights_of_zero_leave_a_class_unlearned():
     fit(model, weighted, weighted, epochs=3, patience=None)
     # Unweighted, it is below 0.25 for the other class.
     assert model.predict(bright_or_dark(16, 3), verbose=0)[:, 0].min() > 0.4
+
+
+def mixed(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    augment = Augmentation([{"layer": "MixUp", "alpha": 1.0}], seed=0)
+
+    def mix(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        outputs = augment({"images": images, "labels": tf.one_hot(labels, 2)}, training=True)
+        return outputs["images"], outputs["labels"]
+
+    return dataset.map(mix)
+
+
+@pytest.mark.parametrize("validation_is_one_hot", [True, False])
+def test_mixed_labels_are_learned_by_the_categorical_loss(validation_is_one_hot):
+    validation = bright_or_dark(32, 2)
+    if validation_is_one_hot:
+        validation = validation.map(lambda images, labels: (images, tf.one_hot(labels, 2)))
+    model = image_classifier("small_cnn", SHAPE, 2, seed=0)
+    history = fit(model, mixed(bright_or_dark(64, 1)), validation, epochs=6)
+    assert max(history.history["val_accuracy"]) == 1.0
+    # Entropy of the mixed labels: a loss that took the largest share for the class would go lower.
+    assert min(history.history["loss"]) > 0.2
+
+
+def test_one_hot_labels_give_the_loss_of_class_indices():
+    histories = []
+    for convert in (lambda labels: labels, lambda labels: tf.one_hot(labels, 2), lambda labels: labels[:, None]):
+        model = image_classifier("small_cnn", SHAPE, 2, seed=0)
+        train, validation = (
+            bright_or_dark(16, seed).map(lambda images, labels, convert=convert: (images, convert(labels)))
+            for seed in (1, 2)
+        )
+        histories.append(fit(model, train, validation, epochs=2).history)
+    for history in histories[1:]:
+        np.testing.assert_allclose(list(history.values()), list(histories[0].values()), rtol=1e-4)

@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras_ext import features
 from keras_ext.datasets import ImageExamples, image_examples
 from keras_ext.datasets.pixels import serialize_images
+from keras_ext.layers import Augmentation
 
 SHAPE = (2, 3, 3)
 COUNT = 23
@@ -113,3 +114,83 @@ def test_another_image_shape_is_an_error(examples):
 def test_no_files_is_an_error(tmp_path):
     with pytest.raises(ValueError, match=r"files must name TFRecord files. Received: files=\['.*nothing-\*'\]"):
         ImageExamples([str(tmp_path / "nothing-*")], SHAPE)
+
+
+def augmented_epochs(examples: ImageExamples, layers: list, initial_epoch: int = 0, batch_size: int = 5) -> list[dict]:
+    """The augmented image of each key, for the epochs `initial_epoch` to 2."""
+    dataset = examples.training_dataset(
+        batch_size=batch_size,
+        seed=4,
+        epochs=3,
+        initial_epoch=initial_epoch,
+        augment=Augmentation(layers, seed=6),
+        with_keys=True,
+    )
+    batches, steps = list(dataset.as_numpy_iterator()), -(-COUNT // batch_size)
+    by_epoch = [batches[start : start + steps] for start in range(0, len(batches), steps)]
+    return [
+        {key: image for keys, images, _ in one for key, image in zip(keys, images, strict=True)} for one in by_epoch
+    ]
+
+
+BRIGHTNESS = [{"layer": "RandomBrightness", "factor": [0.1, 0.8]}]
+AFFINE = [{"layer": "RandomAffine", "rotation": 20, "brightness": [0.5, 1.5], "channel_shift": [20, 60]}]
+
+
+@pytest.mark.parametrize("layers", [BRIGHTNESS, AFFINE], ids=["keras", "ours"])
+def test_resumed_training_sees_the_same_augmented_images(examples, layers):
+    whole = augmented_epochs(examples, layers)
+    resumed = augmented_epochs(examples, layers, initial_epoch=1)
+    assert [len(epoch) for epoch in whole] == [COUNT] * 3
+    for expected, epoch in zip(whole[1:], resumed, strict=True):
+        for key, augmented in expected.items():
+            np.testing.assert_array_equal(epoch[key], augmented)
+    values = np.array([[epoch[key].mean() for key in sorted(epoch)] for epoch in whole])
+    assert values.dtype == np.float32
+    assert (np.ptp(values, axis=0) > 0.5).all()
+
+
+def test_an_image_is_augmented_the_same_in_batches_of_any_size(examples):
+    fives, sevens = augmented_epochs(examples, AFFINE), augmented_epochs(examples, AFFINE, batch_size=7)
+    for one, other in zip(fives, sevens, strict=True):
+        assert one.keys() == other.keys()
+        for key, image in one.items():
+            np.testing.assert_allclose(image, other[key], atol=1e-3)
+
+
+def test_augmented_dataset_is_known_for_fit(examples):
+    options = {"batch_size": 5, "seed": 0, "epochs": 1, "augment": Augmentation(BRIGHTNESS)}
+    images, labels = examples.training_dataset(**options).element_spec
+    assert (images.dtype, images.shape.as_list()) == (tf.float32, [None, *SHAPE])
+    assert (labels.dtype, labels.shape.as_list()) == (tf.int64, [None])
+
+
+def test_labels_are_mixed_with_their_images(examples):
+    mix_up = {"augment": Augmentation([{"layer": "MixUp"}], seed=1), "num_classes": 4}
+    [(keys, images, labels)] = examples.training_dataset(
+        batch_size=COUNT, seed=0, epochs=1, with_keys=True, **mix_up
+    ).as_numpy_iterator()
+    own = np.array([int(key.split(b"-")[1]) for key in keys])
+    assert labels.shape == (COUNT, 4)
+    np.testing.assert_allclose(labels.sum(axis=-1), 1, atol=1e-6)
+    assert (labels[np.arange(COUNT), own % 4] > 0).all()
+    mixed = np.abs(images[:, 0, 0, 0] - own) > 0.1
+    assert mixed.sum() > COUNT / 3
+    assert (np.sort(labels[mixed], axis=-1)[:, -2] > 0).any()
+
+
+def test_mixed_labels_need_the_number_of_classes(examples):
+    with pytest.raises(ValueError, match="num_classes=None. Pass the number of classes"):
+        examples.training_dataset(batch_size=5, seed=0, epochs=1, augment=Augmentation([{"layer": "MixUp"}]))
+
+
+def test_one_hot_labels(examples):
+    [(keys, _, labels)] = examples.training_dataset(batch_size=COUNT, seed=0, epochs=1, num_classes=4, with_keys=True)
+    np.testing.assert_array_equal(labels, np.eye(4)[[int(key.split(b"-")[1]) % 4 for key in keys.numpy()]])
+
+
+def test_layers_with_a_state_of_their_own_still_give_the_same_images(examples):
+    cutout = [{"layer": "keras_cv.RandomCutout", "height_factor": 0.5, "width_factor": 0.5, "seed": 3}]
+    first, again = augmented_epochs(examples, cutout), augmented_epochs(examples, cutout)
+    for one, other in zip(first, again, strict=True):
+        assert all(np.array_equal(one[key], other[key]) for key in one)

@@ -23,3 +23,10 @@ def test_every_class_needs_a_weight(class_weights):
     dataset = tf.data.Dataset.from_tensors((IMAGES, LABELS))
     with pytest.raises(ValueError, match="Name every class"):
         apply_class_weights(dataset, class_weights)
+
+
+@pytest.mark.parametrize("labels", [np.eye(3, dtype=np.float32)[LABELS], np.eye(3, dtype=np.int64)[LABELS]])
+def test_one_hot_labels_are_refused(labels):
+    dataset = tf.data.Dataset.from_tensor_slices((IMAGES, labels)).batch(2)
+    with pytest.raises(ValueError, match=r"labels of shape \(None, 3\).*MixUp or CutMix.*leave out"):
+        apply_class_weights(dataset, {0: 0.5, 1: 1.0, 2: 4.0})

@@ -1,11 +1,13 @@
 import io
 import re
+import struct
+import zlib
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageOps
 
 from keras_ext.layers import DecodeImage
 
@@ -21,6 +23,23 @@ def encode(image: np.ndarray | Image.Image, file_format: str = "PNG", **options)
 
 def decode(contents: bytes, height: int, width: int, **arguments) -> np.ndarray:
     return DecodeImage(height, width, **arguments)(tf.constant(contents)).numpy()
+
+
+def photo(orientation: int, byte_order: str = "<") -> bytes:
+    exif = Image.Exif()
+    exif.endian = byte_order
+    exif[0x0112] = orientation
+    return encode(RGB, "JPEG", quality=95, exif=exif.tobytes())
+
+
+def png_of_16_bits(image: np.ndarray) -> bytes:  # Pillow writes grey ones alone
+    height, width, channels = image.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in image)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "BMP"])
@@ -39,6 +58,81 @@ def test_jpeg_of_every_kind_is_what_pillow_reads(mode):
 def test_png_of_every_kind_is_what_pillow_reads(mode):
     image = Image.fromarray(RGB).convert(mode)
     np.testing.assert_array_equal(decode(encode(image), 6, 9), np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGB", "RGBA"])
+@pytest.mark.parametrize("color_mode", ["rgb", "rgba"])
+def test_of_sixteen_bits_the_upper_eight_are_kept(mode, color_mode):
+    contents = png_of_16_bits(np.random.default_rng(4).integers(0, 1 << 16, (6, 9, len(mode)), np.uint16))
+    expected = np.asarray(Image.open(io.BytesIO(contents)).convert(color_mode.upper()))
+    np.testing.assert_array_equal(decode(contents, 6, 9, color_mode=color_mode), expected)
+
+
+def test_grey_of_sixteen_bits():  # which Pillow clips at 255
+    levels = np.random.default_rng(5).integers(0, 1 << 16, (6, 9, 1), np.uint16)
+    np.testing.assert_array_equal(decode(png_of_16_bits(levels), 6, 9, color_mode="grayscale"), levels >> 8)
+
+
+@pytest.mark.parametrize("colors", [256, 7])
+@pytest.mark.parametrize("color_mode", ["rgb", "rgba"])
+def test_bmp_with_a_palette(colors, color_mode):
+    image = Image.fromarray(RGB).quantize(colors)
+    contents = encode(image, "BMP")
+    expected = np.asarray(image.convert(color_mode.upper()))
+    np.testing.assert_array_equal(decode(contents, 6, 9, color_mode=color_mode), expected)
+
+
+def test_a_gif_that_has_a_bmp_s_bits_is_no_bmp():
+    image = Image.fromarray(RGB[..., 0] % 8, "P")
+    image.putpalette([8, 0, 99] * 256)
+    contents = encode(image, "GIF", optimize=False)
+    assert contents[28:30] == b"\x08\0"  # in a BMP: bits of a pixel
+    np.testing.assert_array_equal(decode(contents, 6, 9), np.asarray(image.convert("RGB")))
+
+
+def test_grey_bmp():
+    levels = np.random.default_rng(6).integers(0, 256, (6, 9), np.uint8)
+    np.testing.assert_array_equal(decode(encode(levels, "BMP"), 6, 9, color_mode="grayscale")[..., 0], levels)
+
+
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photo_is_upright(orientation, byte_order):
+    contents = photo(orientation, byte_order)
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(contents)))
+    assert image.size == ((9, 6) if orientation < 5 else (6, 9))
+    np.testing.assert_array_equal(decode(contents, image.height, image.width), np.asarray(image))
+    grey = decode(contents, image.height, image.width, color_mode="grayscale")[..., 0].astype(np.int32)
+    assert np.abs(grey - np.asarray(image.convert("L"))).max() <= 1
+
+
+def test_upright_before_crop_and_pad():
+    image = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(photo(6)))))  # 9 high, 6 wide
+    np.testing.assert_array_equal(decode(photo(6), 6, 6, crop_to_aspect_ratio=True), image[1:7])
+    np.testing.assert_array_equal(decode(photo(6), 9, 9, pad_to_aspect_ratio=True)[:, 1:7], image)
+
+
+def test_each_photo_of_a_batch_its_own_way():
+    files = [photo(orientation) for orientation in (1, 6, 3)]
+    together = DecodeImage(6, 6)(tf.constant(files)).numpy()
+    np.testing.assert_array_equal(together, [decode(file, 6, 6) for file in files])
+    assert (together[1] != together[0]).any()
+
+
+def test_exif_can_be_ignored():
+    stored = np.asarray(Image.open(io.BytesIO(photo(6))))
+    np.testing.assert_array_equal(decode(photo(6), 6, 9, exif_orientation=False), stored)
+
+
+@pytest.mark.parametrize("color_mode", ["rgb", "rgba", "grayscale"])
+def test_in_a_graph_of_tensorflow_1(color_mode):
+    files = [photo(6), encode(RGB), encode(Image.fromarray(RGB).convert("P"), "BMP")]
+    with tf.Graph().as_default():
+        placeholder = tf.compat.v1.placeholder(tf.string, [None])
+        images = DecodeImage(6, 6, color_mode=color_mode)(placeholder)
+        with tf.compat.v1.Session() as session:
+            result = session.run(images, {placeholder: files})
+    np.testing.assert_array_equal(result, [decode(file, 6, 6, color_mode=color_mode) for file in files])
 
 
 def test_first_frame_of_an_animation():

@@ -1,0 +1,136 @@
+"""Several augmentation layers, from a configuration, as one layer."""
+
+import inspect
+import random
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_ext.layers.augmentation_lookup import is_of_keras_cv, make_layer, mixes_labels
+
+_GOLDEN = -7046029254386353131  # 2^64 / golden ratio as int64: odd multiples of it spread over all integers
+
+
+@keras.saving.register_keras_serializable(package="keras_ext")
+class Augmentation(keras.layers.Layer):
+    """Applies augmentation layers one after another, in training only.
+
+    The layers are named in a configuration, as it stands in a file, so that a script and a pipeline augment alike.
+    Names are looked up here, in `keras.layers` and, where it is installed, in KerasCV; `"keras_cv.RandomFlip"` skips
+    the first two.
+
+    With `keys`, a batch is augmented as a function of the seed, its keys and the epoch, whatever was augmented before
+    and in whatever order: layers that take keys, such as `RandomAffine`, draw for each image by itself; Keras's draw
+    for the batch. KerasCV's draw from a state of their own; see `is_reproducible`. Without `keys`, all draw anew with
+    each call.
+
+    Args:
+      layers: One mapping for each layer: `"layer"`, its name, and its arguments.
+      seed: Seeds the layers that name no seed themselves, each differently.
+
+    Call arguments:
+      inputs: Images, or Keras's dictionary with `"images"` and, for example, one-hot `"labels"`, which layers such as
+        `MixUp` need.
+      training: Whether to augment.
+      keys: Integers `(batch,)` that tell the images apart, such as `keras_ext.datasets.image_keys` gives.
+      epoch: Number of the epoch; only together with `keys`.
+
+    Input shape:
+      `(batch, height, width, channels)` or `(height, width, channels)`, uint8 or float, in the range that the layers
+      take: [0, 255] by default.
+
+    Output shape:
+      The same, in the layer's compute dtype, float32 by default. Dictionaries keep their other entries.
+
+    Raises:
+      ValueError: An unknown layer or argument (the message names the nearest), or a layer that changes the size.
+
+    Example:
+
+    >>> augment = Augmentation([{"layer": "RandomFlip", "mode": "horizontal"}, {"layer": "RandomErasing"}], seed=0)
+    >>> train = train.map(lambda images, labels: (augment(images, training=True), labels))
+    """
+
+    def __init__(self, layers: Sequence[Mapping[str, Any]], seed: int | None = None, **kwargs: Any) -> None:
+        # Keras would cast boxes and masks to half precision; each layer casts what it computes with.
+        super().__init__(autocast=False, **kwargs)
+        if isinstance(layers, Mapping | str) or not all(isinstance(table, Mapping) for table in layers):
+            raise ValueError(
+                "layers must be a list of mappings, each with 'layer', a layer's name, and its arguments. "
+                f"Received: layers={layers!r}."
+            )
+        self.configuration = [dict(table) for table in layers]
+        self.seed = seed
+        self._seeds = _layer_seeds(self.configuration, seed)
+        self.layers = [
+            make_layer(table, seed=layer_seed, dtype=self.dtype_policy)
+            for table, layer_seed in zip(layers, self._seeds, strict=True)
+        ]
+        self.built = True
+
+    @property
+    def mixes_labels(self) -> bool:
+        """Whether a layer blends images of different classes, so that labels must be one-hot."""
+        return any(mixes_labels(layer) for layer in self.layers)
+
+    @property
+    def is_reproducible(self) -> bool:
+        """Whether keys and epoch alone say what is drawn: not with KerasCV's layers, where the order of calls does."""
+        return not any(is_of_keras_cv(layer) for layer in self.layers)
+
+    def call(self, inputs: Any, training: bool | None = None, keys: Any = None, epoch: Any = 0) -> Any:
+        outputs = inputs  # Keras hands over a copy of a dictionary
+        if training:
+            for layer, seed in zip(self.layers, self._seeds, strict=True):
+                before = _images(outputs).shape
+                outputs = self._augment(layer, seed, outputs, keys, epoch)
+                _check_shape(layer, before, _images(outputs).shape)
+        if isinstance(outputs, Mapping):
+            return {**outputs, "images": ops.cast(outputs["images"], self.compute_dtype)}
+        return ops.cast(outputs, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "layers": [dict(table) for table in self.configuration], "seed": self.seed}
+
+    def _augment(self, layer: keras.layers.Layer, seed: int, inputs: Any, keys: Any, epoch: Any) -> Any:
+        parameters = inspect.signature(layer.call).parameters
+        options = {"training": True} if "training" in parameters else {}
+        if keys is None:
+            return layer(inputs, **options)
+        if "keys" in parameters:
+            return layer(inputs, keys=keys, epoch=epoch, **options)
+        # The layer finds, instead of its own state, one that belongs to this batch and epoch.
+        number = ops.sum(ops.cast(keys, "int64")) + ops.cast(epoch, "int64") * _GOLDEN
+        states = [
+            (variable, ops.stack([ops.cast(seed + position, "int64"), number]))
+            for position, variable in enumerate(layer.non_trainable_variables)
+            if "seed_generator_state" in variable.path
+        ]
+        with keras.StatelessScope(states):
+            return layer(inputs, **options)
+
+
+def _layer_seeds(configuration: Sequence[Mapping[str, Any]], seed: int | None) -> list[int]:
+    """A seed for each layer: the one it names, or one of its own."""
+    root = random.randrange(2**31) if seed is None else seed  # noqa: S311 - as Keras draws default seeds
+    derived = [zlib.crc32(f"{root}/{position}".encode()) % 2**31 for position in range(len(configuration))]
+    named = [table.get("seed") for table in configuration]
+    return [own if seed is None else seed for seed, own in zip(named, derived, strict=True)]
+
+
+def _images(inputs: Any) -> Any:
+    return inputs["images"] if isinstance(inputs, Mapping) else inputs
+
+
+def _check_shape(layer: keras.layers.Layer, before: Sequence[int | None], after: Sequence[int | None]) -> None:
+    if len(before) != len(after) or any(a != b for a, b in zip(before, after, strict=True) if a and b):
+        raise ValueError(
+            f"Augmentation leaves images as they are when not training, so no layer may change their shape. Received: "
+            f"{type(layer).__name__}, from {tuple(before)} to {tuple(after)}. Put that layer outside."
+        )
