@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("interrupted", 130)
     except ModuleNotFoundError as error:
         return _fail(f"'{options.command}' needs {error.name}. Install keras-ext[tfx].")
-    except (ValueError, OSError) as error:
+    except (ImportError, ValueError, OSError) as error:
         return _fail(str(error))
 
 
@@ -37,12 +37,24 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run the whole pipeline over a folder of images")
     _add_images(run)
     run.add_argument("--output", required=True, metavar="OUT", help="folder of everything that the run makes")
-    run.add_argument("--config", metavar="FILE.toml", help="settings; the defaults suffice")
-    run.add_argument("--set", action="append", default=[], metavar="a.b=c", help="change one setting; may be repeated")
+    _add_settings(run)
     run.add_argument("--dry-run", action="store_true", help="print the settings and the components, run nothing")
     inspect = commands.add_parser("inspect", help="what is in a folder of images: classes, counts, sizes, problems")
     _add_images(inspect)
+    preview = commands.add_parser("preview", help="a picture of images and of what augmentation makes of them")
+    _add_images(preview)
+    preview.add_argument("--output", required=True, metavar="FILE.png", help="the picture; also .pdf, .svg, .jpg")
+    _add_settings(preview)
+    preview.add_argument("--images", dest="rows", type=int, default=4, metavar="N", help="images to show (4)")
+    preview.add_argument("--seed", type=int, help="chooses images and augmentation; by default the setting train.seed")
     return parser
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", metavar="FILE.toml", help="settings; the defaults suffice")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="a.b=c", help="change one setting; may be repeated"
+    )
 
 
 def _add_images(command: argparse.ArgumentParser) -> None:

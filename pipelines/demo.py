@@ -31,14 +31,19 @@ def write_digits(directory: Path) -> None:
         file = directory / str(label) / f"{number:04}.png"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray((image * (255 / _BLACK)).astype(np.uint8)).save(file)
+            partial = file.with_suffix(".partial")
+            Image.fromarray((image * (255 / _BLACK)).astype(np.uint8)).save(partial, "PNG")
+            partial.rename(file)
 
 
 def _classify_some() -> int:
     """Loads the pushed model in a process that has TensorFlow alone, as a server would."""
     model = max((_DEMO / "serving").iterdir(), key=lambda version: int(version.name) if version.name.isdigit() else -1)
     files = sorted(str(file) for file in _IMAGES.glob("*/*.png"))[:: 1797 // _SHOWN][:_SHOWN]
-    return subprocess.run([sys.executable, "-c", _CLASSIFY, str(model), *files], check=False).returncode
+    # Classic TensorFlow imports Google clients, which remind of their Python versions.
+    return subprocess.run(
+        [sys.executable, "-W", "ignore::FutureWarning", "-c", _CLASSIFY, str(model), *files], check=False
+    ).returncode
 
 
 _CLASSIFY = """

@@ -16,7 +16,6 @@ from keras_ext.directory_index import DirectoryIndex, Record
 from keras_ext.image_file import ImageFileError, ImageInfo, read_image_info
 
 _Seen: TypeAlias = tuple[Record, ImageInfo | str]  # what the file holds, or why it cannot be used
-_SHOWN_PROBLEMS = 20
 
 
 def main(options: argparse.Namespace) -> int:
@@ -31,8 +30,8 @@ def main(options: argparse.Namespace) -> int:
     console.print(_size_line([info for _, info in read]))
     for warning in index.warnings:
         console.print(f"Warning: {warning}", style="yellow")
-    if problems:
-        console.print(_problem_table(problems))
+    for path, reason in problems:
+        console.print(f"{path}: {reason}", style="red", soft_wrap=True)
     console.print(
         f"Found {index.found:,} images: {len(read):,} can be used, {len(problems):,} cannot. "
         f"Ignored {index.ignored:,} other files.",
@@ -84,12 +83,3 @@ def _range(values: Iterable[int]) -> str:
     if ordered[0] == ordered[-1]:
         return str(ordered[0])
     return f"{ordered[0]} to {ordered[-1]} (median {statistics.median_low(ordered)})"
-
-
-def _problem_table(problems: list[tuple[str, str]]) -> Table:
-    table = Table("file", "cannot be used because", box=None)
-    for path, reason in problems[:_SHOWN_PROBLEMS]:
-        table.add_row(path, reason)
-    if len(problems) > _SHOWN_PROBLEMS:
-        table.add_row(f"and {len(problems) - _SHOWN_PROBLEMS:,} more", "")
-    return table

@@ -1,10 +1,12 @@
 """`keras-ext run`: the whole image classification pipeline over a folder of images."""
 
 import argparse
+import dataclasses
 import logging
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +21,15 @@ from pipelines.output_directory import output_directory
 from pipelines.terminal import Terminal, terminal
 
 if TYPE_CHECKING:
+    from tfx.orchestration.pipeline import Pipeline
+
     from pipelines.image_classification.evaluation import Verdict
     from pipelines.runners import ComponentRun
 
 NOT_BLESSED = 3
 INTERRUPTED = 130
 _LOG = "run.log"
+_REJECTED = "rejected.csv"
 _CACHE = {True: "cached", False: "ran", None: "-"}
 
 
@@ -36,12 +41,15 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _dry_run(config: Config) -> int:
-    from pipelines.image_classification import create_pipeline
-
-    print(to_toml(config))
-    for component in create_pipeline(config).components:
-        upstream = ", ".join(sorted(node.id for node in component.upstream_nodes))
-        print(f"{component.id:<20} {'<- ' + upstream if upstream else ''}".rstrip())
+    # What the libraries say while they load is not what was asked for.
+    with terminal(Path(os.devnull)) as shown, tempfile.TemporaryDirectory() as elsewhere:
+        shown.start("Loading TFX")
+        # TFX makes the folder of the metadata as soon as it is named.
+        pipeline = _checked_pipeline(dataclasses.replace(config, output=elsewhere))
+        shown.print(to_toml(config))
+        for component in pipeline.components:
+            upstream = ", ".join(sorted(node.id for node in component.upstream_nodes))
+            shown.print(f"{component.id:<20} {'<- ' + upstream if upstream else ''}".rstrip())
     return 0
 
 
@@ -52,32 +60,52 @@ def _run(config: Config) -> int:
             try:
                 return _run_pipeline(config, shown)
             except KeyboardInterrupt:
-                failure, code = (
-                    "interrupted. Run the same command again: it goes on after what is finished.",
-                    INTERRUPTED,
-                )
+                failure = "interrupted. Run the same command again: it goes on after what is finished."
+                code = INTERRUPTED
             except Exception as error:
                 logging.getLogger(__name__).exception("The run failed")
-                failure, code = f"{error}\nLog: {os.path.relpath(log)}", 1
+                failure = f"{error}{_keep_rejected(error, Path(config.output))}\nLog: {os.path.relpath(log)}"
+                code = 1
         print(f"keras-ext: {failure}", file=sys.stderr)
         return code
+
+
+def _keep_rejected(error: Exception, output: Path) -> str:
+    """Keeps the table of rejected files of an ingest that failed over them, whose outputs TFX removes."""
+    table = getattr(error.__cause__, "rejected_table", None)
+    if table is None:
+        return ""
+    file = output / _REJECTED
+    file.write_text(table, encoding="utf-8", newline="")
+    return f" All of them: {os.path.relpath(file)}"
+
+
+def _checked_pipeline(config: Config) -> "Pipeline":
+    from pipelines.image_classification import create_pipeline
+    from pipelines.image_classification.check import check_model
+
+    pipeline = create_pipeline(config)
+    check_model(config)
+    return pipeline
 
 
 def _run_pipeline(config: Config, shown: Terminal) -> int:
     shown.start("Loading TFX")
     # Beam and absl parse the command line of the process; ours is none of theirs.
     sys.argv = sys.argv[:1]
-    from pipelines.image_classification import create_pipeline, summary
+    pipeline = _checked_pipeline(config)
+    from pipelines.image_classification import summary
     from pipelines.runners import LocalRunner
 
     def finish(component: "ComponentRun") -> None:
-        shown.print(
-            _row(component.name, f"{component.seconds:.1f}", _CACHE[component.cached], summary.produced(component))
-        )
+        cache = _CACHE[component.cached]
+        shown.print(_row(component.name, f"{component.seconds:.1f}", cache, summary.produced(component)))
+        if component.name == "DirectoryExampleGen":
+            shutil.copy(summary.rejected_file(component), Path(config.output) / _REJECTED)
 
     shown.print(_row("component", "seconds", "cache", "produced"), style="bold")
     runner = LocalRunner(config.beam.arguments, on_start=shown.start, on_finish=finish)
-    components = {component.name: component for component in runner.run(create_pipeline(config))}
+    components = {component.name: component for component in runner.run(pipeline)}
     return _conclude(config, components, shown)
 
 
@@ -90,13 +118,12 @@ def _conclude(config: Config, components: Mapping[str, "ComponentRun"], shown: T
 
     ingest = components["DirectoryExampleGen"]
     report = summary.ingest_report(ingest)
-    rejected_file = shutil.copy(summary.rejected_file(ingest), config.output)
     verdict = summary.verdict_of(components)
     shown.print(_recall_table(verdict, report["splits"]["train"]))
     for warning in report["warnings"]:
         shown.print(f"Warning: {warning}", style="yellow")
     if report["rejected"]:
-        shown.print(f"Rejected {report['rejected']:,} files: {os.path.relpath(rejected_file)}")
+        shown.print(f"Rejected {report['rejected']:,} files: {os.path.relpath(os.path.join(config.output, _REJECTED))}")
     split = config.evaluation.split
     if features.TEST not in report["splits"]:
         shown.print("Warning: There is no test split, so eval is scored, which also chose the weights.", style="yellow")
@@ -117,6 +144,7 @@ def _recall_table(verdict: "Verdict", train_counts: Mapping[str, int]) -> Table:
     table = Table("class", title_justify="left", box=None)
     table.add_column("train images", justify="right")
     table.add_column("recall", justify="right")
-    for name, recall in verdict.recall.items():
-        table.add_row(name, f"{train_counts.get(name, 0):,}", f"{recall:.4f}")
+    for name, count in train_counts.items():
+        recall = verdict.recall.get(name)  # none where the scored split holds no image of the class
+        table.add_row(name, f"{count:,}", "-" if recall is None else f"{recall:.4f}")
     return table

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, ConfigDict, Field, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from keras_ext.splits import check_ratios
@@ -70,17 +70,16 @@ class Image:
 
 @dataclass(frozen=True, config=_STRICT)
 class Augmentation:
-    """Random layers between the image and the model, in training only.
+    """What happens to images at random, in training only.
 
     Attributes:
-      layers: Tables such as `{layer = "RandomRotation", factor = 0.05}`: a Keras layer's name and its arguments. The
-        default moves, turns and zooms a little; it does not flip, because digits and letters must not be flipped.
+      layers: Tables such as `{layer = "RandomFlip", mode = "horizontal"}`: the name of an augmentation layer, of
+        `keras_ext.layers`, Keras or KerasCV, and its arguments. The default turns by up to 10 degrees, and shifts and
+        zooms by up to a tenth; it does not flip, because digits and letters must not be flipped.
     """
 
     layers: tuple[dict[str, Any], ...] = (
-        {"layer": "RandomTranslation", "height_factor": 0.1, "width_factor": 0.1},
-        {"layer": "RandomRotation", "factor": 0.03},
-        {"layer": "RandomZoom", "height_factor": 0.1},
+        {"layer": "RandomAffine", "rotation": 10, "height_shift": 0.1, "width_shift": 0.1, "zoom": 0.1},
     )
 
 
@@ -90,7 +89,7 @@ class Model:
 
     Attributes:
       architecture: "small_cnn", a `keras.applications` name such as "MobileNetV3Small", or a KerasCV backbone.
-      weights: A local weights file for the backbone, or none.
+      weights: A local weights file for the network (for KerasCV, the folder of its preset), or none.
       dropout: Share of features dropped before the last layer.
     """
 
@@ -114,8 +113,8 @@ class Train:
     epochs: PositiveInt = 20
     patience: PositiveInt = 10
     batch_size: PositiveInt = 32
-    learning_rate: PositiveFloat = 1e-3
-    seed: Annotated[int, Field(ge=0)] = 0
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -139,7 +138,7 @@ class Beam:
 
     Attributes:
       runner: Beam's runner.
-      workers: Threads of the local runner; one is best for small data.
+      workers: Threads of a runner in this process; one is best for small data.
       options: Further Beam options, such as "--flink_master=...".
     """
 
@@ -154,8 +153,8 @@ class Beam:
         if self.runner in _IN_PROCESS:
             # TFX would build a package of itself for each component, which workers in this process do not need.
             options.append("--sdk_container_image=unused")
-        if self.workers > 1:
-            options += ["--direct_running_mode=multi_threading", f"--direct_num_workers={self.workers}"]
+            if self.workers > 1:
+                options += ["--direct_running_mode=multi_threading", f"--direct_num_workers={self.workers}"]
         return (*options, *self.options)
 
 

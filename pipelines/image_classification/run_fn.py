@@ -11,7 +11,7 @@ from keras_ext import features
 from keras_ext.datasets import ImageExamples, apply_class_weights
 from keras_ext.datasets.pixels import parse_images
 from keras_ext.export import export_classifier
-from keras_ext.layers import DecodeImage
+from keras_ext.layers import Augmentation, DecodeImage
 from keras_ext.training import fit, image_classifier
 
 
@@ -20,9 +20,9 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
       fn_args: TFX's. `custom_config` holds plain dicts: `"image"`, the arguments of `DecodeImage`; `"model"`, the
-        `architecture`, `weights` and `dropout` of `keras_ext.training.image_classifier`; `"augmentation"`, a list of
-        layers; `"train"`: `epochs`, `batch_size`, `learning_rate`, `patience` and `seed`; and what
-        `tfx_components.Trainer` adds: `"class_names"` and, where they are given, `"class_weights"`.
+        `architecture`, `weights` and `dropout` of `keras_ext.training.image_classifier`; `"augmentation"`, the layers
+        of `keras_ext.layers.Augmentation`; `"train"`: `epochs`, `batch_size`, `learning_rate`, `patience` and `seed`;
+        and what `tfx_components.Trainer` adds: `"class_names"` and, where they are given, `"class_weights"`.
     """
     config = fn_args.custom_config
     train_config = config["train"]
@@ -33,13 +33,12 @@ def run_fn(fn_args: FnArgs) -> None:
     model = image_classifier(
         image_shape=image_shape,
         num_classes=len(config["class_names"]),
-        augmentation=config["augmentation"],
         seed=train_config["seed"],
         **config["model"],
     )
     fit(
         model,
-        _training_dataset(train, train_config, config.get("class_weights")),
+        _training_dataset(train, config),
         validation.evaluation_dataset(batch_size=train_config["batch_size"]),
         epochs=train_config["epochs"],
         steps_per_epoch=train.steps_per_epoch(train_config["batch_size"]),
@@ -52,10 +51,16 @@ def run_fn(fn_args: FnArgs) -> None:
     export_classifier(model, fn_args.serving_model_dir, config["class_names"], decode, resources=[transform])
 
 
-def _training_dataset(
-    examples: ImageExamples, config: dict[str, Any], class_weights: dict[int, float] | None
-) -> tf.data.Dataset:
-    dataset = examples.training_dataset(batch_size=config["batch_size"], seed=config["seed"], epochs=config["epochs"])
+def _training_dataset(examples: ImageExamples, config: dict[str, Any]) -> tf.data.Dataset:
+    train_config, class_weights = config["train"], config.get("class_weights")
+    augment = Augmentation(config["augmentation"], seed=train_config["seed"]) if config["augmentation"] else None
+    dataset = examples.training_dataset(
+        batch_size=train_config["batch_size"],
+        seed=train_config["seed"],
+        epochs=train_config["epochs"],
+        augment=augment,
+        num_classes=len(config["class_names"]) if augment is not None and augment.mixes_labels else None,
+    )
     return apply_class_weights(dataset, class_weights) if class_weights else dataset
 
 

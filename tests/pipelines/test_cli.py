@@ -1,9 +1,13 @@
 """The command line as a user meets it, as a subprocess."""
 
+import re
 import subprocess
 import sys
 
 import pytest
+
+from pipelines.config import read_config
+from pipelines.image_classification.config import Config
 
 
 def keras_ext(*arguments, **options):
@@ -38,3 +42,45 @@ def test_a_mistyped_setting(tmp_path):
     result = keras_ext("run", tmp_path, "--output", tmp_path / "out", "--set", "train.epoch=3")
     assert result.returncode == 1
     assert result.stderr == "keras-ext: 'train.epoch' is not a setting. Did you mean 'train.epochs'?\n"
+
+
+def test_a_mistyped_key_in_a_file(tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text("[train]\nepoch = 3\n")
+    result = keras_ext("run", tmp_path, "--output", tmp_path / "out", "--config", file)
+    assert result.returncode == 1
+    assert result.stderr == "keras-ext: 'train.epoch' is not a setting. Did you mean 'train.epochs'?\n"
+
+
+@pytest.mark.slow
+def test_dry_run_prints_settings_and_components_and_makes_nothing(make_image_folder, tmp_path):
+    directory = make_image_folder({"train": {"a": 3, "b": 3}, "val": {"a": 1, "b": 1}})
+    result = keras_ext("run", directory, "--output", tmp_path / "out", "--set", "train.epochs=3", "--dry-run")
+    assert result.returncode == 0
+    settings, components = result.stdout.split("DirectoryExampleGen", 1)
+    assert not result.stderr
+    file = tmp_path / "printed.toml"
+    file.write_text(settings)
+    config = read_config(Config, file)
+    assert (config.train.epochs, config.image.size, config.evaluation.split) == (3, (32, 32), "eval")
+    graph = dict(re.findall(r"^(\w+) +<- (.*)$", components, re.MULTILINE))
+    assert graph["StatisticsGen"] == "DirectoryExampleGen"
+    assert graph["Trainer"] == "DirectoryExampleGen, ImageSchema, Transform"
+    assert graph["Pusher"] == "Evaluator, Trainer"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "setting, message",
+    [
+        ("model.architecture=MobileNetV3Smal", "Did you mean 'MobileNetV3Small'"),
+        ('augmentation.layers=[{layer="RandomFlipp"}]', "Did you mean 'RandomFlip'"),
+    ],
+)
+def test_dry_run_refuses_what_training_would_refuse(make_image_folder, tmp_path, setting, message):
+    directory = make_image_folder({"a": 3, "b": 3})
+    result = keras_ext("run", directory, "--output", tmp_path / "out", "--set", setting, "--dry-run")
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1

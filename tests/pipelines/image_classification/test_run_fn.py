@@ -194,7 +194,10 @@ def test_tensorboard_logs_lie_in_the_model_run(output):
     assert {path.name for path in output.iterdir()} == {"model", "run"}
 
 
-def test_class_weights_become_sample_weights_of_the_train_split_alone(transformed, tmp_path, monkeypatch):
+@pytest.fixture
+def fitted(monkeypatch):
+    """Stops where training would begin: the arguments of `fit`."""
+
     class Called(Exception):
         pass
 
@@ -202,9 +205,40 @@ def test_class_weights_become_sample_weights_of_the_train_split_alone(transforme
         raise Called(next(train.as_numpy_iterator()), validation.element_spec, arguments["steps_per_epoch"])
 
     monkeypatch.setattr("pipelines.image_classification.run_fn.fit", fit)
-    with pytest.raises(Called) as call:
-        run_fn(fn_args(transformed, tmp_path, class_weights={0: 0.25, 1: 4.0}))
-    (_, labels, weights), validation_spec, steps = call.value.args
+
+    def run(arguments):
+        with pytest.raises(Called) as call:
+            run_fn(arguments)
+        return call.value.args
+
+    return run
+
+
+def test_class_weights_become_sample_weights_of_the_train_split_alone(transformed, tmp_path, fitted):
+    (_, labels, weights), validation_spec, steps = fitted(
+        fn_args(transformed, tmp_path, class_weights={0: 0.25, 1: 4.0})
+    )
     assert sorted({*zip(labels.tolist(), weights.tolist(), strict=True)}) == [(0, 0.25), (1, 4.0)]
     assert len(validation_spec) == 2
     assert steps == 6
+
+
+def test_training_images_are_augmented_and_those_for_validation_are_not(transformed, tmp_path, fitted):
+    (plain, _), validation_spec, _ = fitted(fn_args(transformed, tmp_path, augmentation=[]))
+    brighter = [{"layer": "RandomAffine", "brightness": [1.2, 1.3]}]
+    (images, _), _, _ = fitted(fn_args(transformed, tmp_path, augmentation=brighter))
+    assert (plain.dtype, images.dtype, validation_spec[0].dtype) == (np.uint8, np.float32, tf.uint8)
+    inside = (plain > 0) & (plain < 190)
+    ratios = images[inside] / plain[inside]
+    assert 1.2 - 1e-3 <= ratios.min() < ratios.max() <= 1.3 + 1e-3
+
+
+def test_mixed_labels_are_one_hot(transformed, tmp_path, fitted):
+    (_, labels), _, _ = fitted(fn_args(transformed, tmp_path, augmentation=[{"layer": "MixUp"}]))
+    assert labels.shape == (8, 2)
+
+
+def test_class_weights_and_mixed_labels_exclude_each_other(transformed, tmp_path):
+    arguments = fn_args(transformed, tmp_path, augmentation=[{"layer": "MixUp"}], class_weights={0: 1.0, 1: 2.0})
+    with pytest.raises(ValueError, match="leave out either those layers or the class weights"):
+        run_fn(arguments)
