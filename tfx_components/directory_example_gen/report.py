@@ -13,6 +13,14 @@ from keras_ext.splits import planned_splits
 from tfx_components.directory_example_gen.tally import Tally
 
 
+class TooManyRejected(ValueError):
+    """More files were rejected than is accepted; `rejected_table` is the table of all, as CSV text."""
+
+    def __init__(self, message: str, table: str) -> None:
+        super().__init__(message)
+        self.rejected_table = table
+
+
 @dataclass(frozen=True)
 class Report:
     """The outcome of an ingest; its fields are the keys of `report.json`.
@@ -92,7 +100,8 @@ def check_report(report: Report, rejected: Sequence[tuple[str, str]], max_reject
 
     Raises:
       RuntimeError: The counts do not add up, which is a bug.
-      ValueError: Too many files were rejected, a split is empty, or a class is absent from train.
+      TooManyRejected: More files were rejected than `max_rejected`.
+      ValueError: A split is empty, or a class is absent from train.
     """
     if report.found != report.written + report.rejected:
         raise RuntimeError(
@@ -101,9 +110,10 @@ def check_report(report: Report, rejected: Sequence[tuple[str, str]], max_reject
         )
     if report.rejected > max_rejected * report.found:
         first = listed((f"{path} ({reason})" for path, reason in rejected), limit=3)
-        raise ValueError(
+        raise TooManyRejected(
             f"{report.rejected} of {report.found} image files cannot be used, more than max_rejected={max_rejected} "
-            f"allows: {first}. Repair or remove them, or raise max_rejected."
+            f"allows: {first}. Repair or remove them, or raise max_rejected.",
+            rejected_table(rejected),
         )
     absent = [name for name, count in report.splits[TRAIN].items() if not count]
     if absent:

@@ -33,7 +33,8 @@ class TrainerSpec(standard_component_specs.TrainerSpec):
 class Trainer(base_component.BaseComponent):
     """Trains a model with a `run_fn`, as TFX's Trainer does, and hands it class weights and class names.
 
-    Everything that works with `tfx.components.Trainer` works here. `run_fn` finds what came through the two channels in
+    The arguments are those of `tfx.components.Trainer`, by name; its deprecated `transformed_examples` and
+    `custom_executor_spec` are left out. `run_fn` finds what came through the two channels in
     `fn_args.custom_config`: `"class_weights"`, a dict of class index to weight, and `"class_names"`, a list of strings.
     With `class_names`, the model artifact gets the custom property `class_names_sha256`.
 
@@ -73,6 +74,7 @@ class Trainer(base_component.BaseComponent):
     def __init__(  # noqa: PLR0913 - those of TFX's Trainer, and ours
         self,
         examples: types.BaseChannel,
+        *,
         transform_graph: types.BaseChannel | None = None,
         schema: types.BaseChannel | None = None,
         base_model: types.BaseChannel | None = None,

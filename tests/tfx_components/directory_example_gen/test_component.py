@@ -124,7 +124,6 @@ def test_named_splits_and_spans(launched, make_image_folder):
 
 
 def test_notebook(make_image_folder, tmp_path, monkeypatch):
-    pytest.importorskip("nbformat")
     from tfx.orchestration.experimental.interactive.interactive_context import InteractiveContext
 
     monkeypatch.setattr(builtins, "__IPYTHON__", True, raising=False)
