@@ -41,5 +41,20 @@ SPLIT_OF_FOLDER: Final = {
 
 # Files with one of these extensions are "found"; other files are counted as "ignored".
 IMAGE_EXTENSIONS: Final = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".heic", ".heif", ".avif"]
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".gif",
+        ".bmp",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".heic",
+        ".heif",
+        ".avif",
+    }
 )
