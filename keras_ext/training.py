@@ -1,5 +1,7 @@
 """Training an image classifier: what a script and a TFX `run_fn` share."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -54,8 +56,9 @@ def fit(  # noqa: PLR0913 - some of the arguments of Keras's fit, and a few more
     epochs: int,
     steps_per_epoch: int | None = None,
     learning_rate: float = 1e-3,
-    patience: int | None = 5,
+    patience: int | None = 10,
     log_dir: str | None = None,
+    verbose: str | int = "auto",
 ) -> keras.callbacks.History:
     """Trains with Adam and leaves the model with the weights of its best epoch, by the loss on `validation`.
 
@@ -69,9 +72,13 @@ def fit(  # noqa: PLR0913 - some of the arguments of Keras's fit, and a few more
       learning_rate: Adam's.
       patience: Epochs without a better loss after which training stops; None never stops early.
       log_dir: Where TensorBoard's logs go, or None.
+      verbose: Of Keras's own progress bar: "auto", 0, 1 or 2.
 
     Returns:
       Keras's history.
+
+    Raises:
+      ValueError: The loss is no longer a finite number, so the weights are worth nothing.
 
     Example:
 
@@ -87,23 +94,37 @@ def fit(  # noqa: PLR0913 - some of the arguments of Keras's fit, and a few more
         loss="categorical_crossentropy" if categorical else "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    callbacks: list[keras.callbacks.Callback] = [
-        keras.callbacks.EarlyStopping(
-            "val_loss", patience=epochs if patience is None else patience, restore_best_weights=True
-        ),
-        ProgressLog(),
-    ]
-    if log_dir is not None:
-        callbacks.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
-    return model.fit(
+    history = model.fit(
         train,
         validation_data=validation,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
-        callbacks=callbacks,
+        callbacks=_callbacks(epochs if patience is None else patience, log_dir),
         shuffle=False,  # the datasets say their order
-        verbose=0,
+        verbose=verbose,
     )
+    _check_finite(history, learning_rate)
+    return history
+
+
+def _callbacks(patience: int, log_dir: str | None) -> list[keras.callbacks.Callback]:
+    callbacks: list[keras.callbacks.Callback] = [
+        keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True),
+        ProgressLog(),
+    ]
+    if log_dir is not None:
+        callbacks.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
+    return callbacks
+
+
+def _check_finite(history: keras.callbacks.History, learning_rate: float) -> None:
+    losses = history.history.get("loss", [])
+    if not losses or not math.isfinite(losses[-1]):
+        raise ValueError(
+            f"loss must stay a finite number. It became {losses[-1] if losses else 'none'} in epoch "
+            f"{max(1, len(losses))}. Lower learning_rate={learning_rate:g}."
+        )
 
 
 def _are_one_hot(dataset: tf.data.Dataset) -> bool:

@@ -21,7 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     except ModuleNotFoundError as error:
-        return _fail(f"'{options.command}' needs {error.name}. Install keras-ext[tfx].")
+        return _fail(
+            f"'{options.command}' needs TFX and its companions ({error.name} is missing). "
+            "In a clone of keras-ext, run `make environment` and then .venv/bin/keras-ext."
+        )
     except (ImportError, ValueError, OSError) as error:
         return _fail(str(error))
 

@@ -28,13 +28,13 @@ class ConfigurationError(ValueError):
 def read_config(
     kind: type[Settings], file: str | Path | None = None, overrides: Iterable[str] = (), **values: Any
 ) -> Settings:
-    """Builds the configuration `kind` from a TOML file, then overrides, then `values`; later ones win.
+    """Builds the configuration `kind` from a TOML file, then overrides, which win, and `values`.
 
     Args:
       kind: A (nested) pydantic dataclass whose defaults suffice.
       file: A TOML file, or None.
       overrides: `section.key=value` texts; the value is read as TOML, and as plain text where it is no TOML.
-      **values: Top-level fields, such as the folder of images.
+      **values: Top-level fields that are no settings, such as the folder of images.
 
     Raises:
       ConfigurationError: The file is missing or no TOML, a key is unknown (the nearest one is named), or a value has
@@ -43,6 +43,8 @@ def read_config(
     settings = _read_toml(Path(file)) if file is not None else {}
     for override in overrides:
         _set(settings, override)
+    for key in sorted(set(settings) & set(values)):
+        raise ConfigurationError(f"'{key}' is an argument of the command, not a setting. Received both.")
     settings.update(values)
     _check_keys(kind, settings)
     try:
@@ -51,9 +53,10 @@ def read_config(
         raise ConfigurationError(_first_problem(kind, error)) from None
 
 
-def to_toml(settings: Any) -> str:
+def to_toml(settings: Any, leave_out: Iterable[str] = ()) -> str:
     """Returns a configuration as TOML text that `read_config` reads back; what is None is left out."""
-    return tomli_w.dumps(_without_none(dataclasses.asdict(settings)))
+    values = _without_none(dataclasses.asdict(settings))
+    return tomli_w.dumps({key: value for key, value in values.items() if key not in set(leave_out)})
 
 
 def _without_none(value: Any) -> Any:

@@ -107,6 +107,8 @@ class LocalRunner(tfx_runner.IrBasedRunner):
             ).launch()
         except Exception as error:
             _cancel_unfinished(pipeline)
+            if _is_interrupt(error):
+                raise KeyboardInterrupt from error
             raise ComponentFailed(name, _reason(error)) from error
         except BaseException:
             _cancel_unfinished(pipeline)
@@ -181,6 +183,15 @@ def _artifacts(store: Any, events: Sequence[Any], kinds: set[int]) -> dict[str, 
         readable = artifact_utils.deserialize_artifact(type_of[artifact.type_id], artifact)
         artifacts.setdefault(key_of[artifact.id], []).append(readable)
     return artifacts
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    # Beam's workers wrap Ctrl-C into errors of their own, some with its name in their text alone.
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) or str(error).startswith("KeyboardInterrupt"):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _reason(error: BaseException) -> str:

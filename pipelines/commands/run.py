@@ -46,10 +46,12 @@ def _dry_run(config: Config) -> int:
         shown.start("Loading TFX")
         # TFX makes the folder of the metadata as soon as it is named.
         pipeline = _checked_pipeline(dataclasses.replace(config, output=elsewhere))
-        shown.print(to_toml(config))
+        # What is printed can be kept as a file for --config.
+        shown.print(f"# images: {config.images}\n# output: {config.output}\n")
+        shown.print(to_toml(config, leave_out=("images", "output")))
         for component in pipeline.components:
             upstream = ", ".join(sorted(node.id for node in component.upstream_nodes))
-            shown.print(f"{component.id:<20} {'<- ' + upstream if upstream else ''}".rstrip())
+            shown.print(f"# {component.id:<20} {'<- ' + upstream if upstream else ''}".rstrip())
     return 0
 
 

@@ -45,6 +45,7 @@ def run_fn(fn_args: FnArgs) -> None:
         learning_rate=train_config["learning_rate"],
         patience=train_config["patience"],
         log_dir=fn_args.model_run_dir,
+        verbose=0,  # ProgressLog tells
     )
     transform = tft.TFTransformOutput(fn_args.transform_graph_path).transform_features_layer()
     decode = _decode_with(transform, image_shape)

@@ -127,3 +127,13 @@ def test_one_hot_labels_give_the_loss_of_class_indices():
         histories.append(fit(model, train, validation, epochs=2).history)
     for history in histories[1:]:
         np.testing.assert_allclose(list(history.values()), list(histories[0].values()), rtol=1e-4)
+
+
+def test_a_loss_that_is_no_number_is_an_error_and_no_model():
+    images = tf.random.stateless_uniform([16, 8, 8, 3], [0, 1], maxval=255.0)
+    data = tf.data.Dataset.from_tensor_slices((images, tf.range(16) % 2)).batch(4)
+    model = image_classifier("small_cnn", (8, 8, 3), 2, seed=0)
+    with pytest.raises(
+        ValueError, match=r"loss must stay a finite number. It became nan in epoch 1. Lower learning_rate=1e\+30"
+    ):
+        fit(model, data, data, epochs=3, learning_rate=1e30, verbose=0)

@@ -57,13 +57,12 @@ def test_dry_run_prints_settings_and_components_and_makes_nothing(make_image_fol
     directory = make_image_folder({"train": {"a": 3, "b": 3}, "val": {"a": 1, "b": 1}})
     result = keras_ext("run", directory, "--output", tmp_path / "out", "--set", "train.epochs=3", "--dry-run")
     assert result.returncode == 0
-    settings, components = result.stdout.split("DirectoryExampleGen", 1)
     assert not result.stderr
     file = tmp_path / "printed.toml"
-    file.write_text(settings)
-    config = read_config(Config, file)
+    file.write_text(result.stdout)
+    config = read_config(Config, file, images=str(directory), output="out")
     assert (config.train.epochs, config.image.size, config.evaluation.split) == (3, (32, 32), "eval")
-    graph = dict(re.findall(r"^(\w+) +<- (.*)$", components, re.MULTILINE))
+    graph = dict(re.findall(r"^# (\w+) +<- (.*)$", result.stdout, re.MULTILINE))
     assert graph["StatisticsGen"] == "DirectoryExampleGen"
     assert graph["Trainer"] == "DirectoryExampleGen, ImageSchema, Transform"
     assert graph["Pusher"] == "Evaluator, Trainer"

@@ -43,6 +43,7 @@ def test_what_is_printed_reads_back(tmp_path):
         ("train.epochs=many", r"train.epochs: Input should be a valid integer.*Received: 'many'"),
         ("train.epochs=0", r"train.epochs: Input should be greater than 0. Received: 0"),
         ("train=3", r"train: .*Received: 3"),
+        ("output=elsewhere", r"'output' is an argument of the command, not a setting"),
         ("train.epochs.x=3", r"train.epochs: "),
         ("train.epochs", r"--set expects section.key=value. Received: 'train.epochs'"),
         ("image.size=[32]", r'image.size: size must be "auto" or \[height, width\] .*Received: \[32\]'),

@@ -19,6 +19,8 @@ def Makes(model: OutputArtifact[Model]):
 
 @component
 def Breaks(model: InputArtifact[Model], path: Parameter[str], schema: OutputArtifact[Schema]):
+    if path.endswith("interrupt"):
+        raise RuntimeError("KeyboardInterrupt [while running 'Step']")
     if not fileio.exists(path):
         raise ValueError(f"'{path}' is missing.\nA second line. [while running 'Step']")
 
@@ -27,12 +29,12 @@ def Breaks(model: InputArtifact[Model], path: Parameter[str], schema: OutputArti
 def run(tmp_path):
     """Runs two components, the second of which needs a file; returns the run's components."""
 
-    def run_once():
+    def run_once(name="file"):
         makes = Makes()
         pipeline = Pipeline(
             pipeline_name="two",
             pipeline_root=str(tmp_path / "root"),
-            components=[makes, Breaks(model=makes.outputs["model"], path=str(tmp_path / "file"))],
+            components=[makes, Breaks(model=makes.outputs["model"], path=str(tmp_path / name))],
             metadata_connection_config=metadata.sqlite_metadata_connection_config(str(tmp_path / "db")),
             enable_cache=True,
         )
@@ -61,6 +63,11 @@ def test_failure_and_going_on(run, tmp_path):
 
     components, _ = run()
     assert [one.cached for one in components] == [True, True]
+
+
+def test_an_interrupt_that_beam_wrapped_is_an_interrupt(run):
+    with pytest.raises(KeyboardInterrupt):
+        run("interrupt")
 
 
 def test_what_a_killed_run_left_is_cancelled_and_removed(run, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from keras_ext.directory_index import DirectoryIndex
 from keras_ext.directory_layout import listed
-from keras_ext.features import TRAIN
+from keras_ext.features import TEST, TRAIN
 from keras_ext.splits import planned_splits
 from tfx_components.directory_example_gen.tally import Tally
 
@@ -124,8 +124,8 @@ def check_report(report: Report, rejected: Sequence[tuple[str, str]], max_reject
     for split, counts in report.splits.items():
         if not any(counts.values()):
             raise ValueError(
-                f"The split {split!r} is empty: {report.written} images in all. "
-                f"Add images, raise the ratio of {split!r}, or set it to 0 to do without this split."
+                f"The split {split!r} is empty: {report.written} images in all. Add images, or raise its ratio"
+                + (", or set it to 0, and eval judges the model." if split == TEST else ".")
             )
 
 
