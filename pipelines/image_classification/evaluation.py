@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.proto.config_pb2 import PerSliceMetricThreshold
+
+# The messages come from their own modules: `tfma` shows them on the current stack only after TFX was imported.
+from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
 
 from keras_ext import features
 from keras_ext.export import EXAMPLES_SIGNATURE
@@ -13,7 +15,7 @@ _ACCURACY = "SparseCategoricalAccuracy"
 _METRIC = "sparse_categorical_accuracy"
 _LOSS = "SparseCategoricalCrossentropy"
 _ROUNDING = 1e-9
-_OVERALL = tfma.SlicingSpec()
+_OVERALL = config_pb2.SlicingSpec()
 
 
 @dataclass(frozen=True)
@@ -40,30 +42,30 @@ class Verdict:
         return sum(self.recall.values()) / len(self.recall)
 
 
-def evaluation_config(evaluation: Evaluation) -> tfma.EvalConfig:
+def evaluation_config(evaluation: Evaluation) -> config_pb2.EvalConfig:
     """Returns TFMA's configuration: accuracy overall and by class, and the two thresholds on the overall figure."""
-    threshold = tfma.MetricThreshold(
-        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": evaluation.min_accuracy}),
-        change_threshold=tfma.GenericChangeThreshold(
+    threshold = config_pb2.MetricThreshold(
+        value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": evaluation.min_accuracy}),
+        change_threshold=config_pb2.GenericChangeThreshold(
             # A model that is worse by just the tolerance passes, whatever the last digit of a float says.
-            direction=tfma.MetricDirection.HIGHER_IS_BETTER,
+            direction=config_pb2.MetricDirection.HIGHER_IS_BETTER,
             absolute={"value": -evaluation.tolerance - _ROUNDING},
         ),
     )
-    accuracy = tfma.MetricConfig(
+    accuracy = config_pb2.MetricConfig(
         class_name=_ACCURACY,
         # A plain threshold would hold for every class; this one is for the whole split.
-        per_slice_thresholds=[PerSliceMetricThreshold(slicing_specs=[_OVERALL], threshold=threshold)],
+        per_slice_thresholds=[config_pb2.PerSliceMetricThreshold(slicing_specs=[_OVERALL], threshold=threshold)],
     )
-    metrics = [accuracy, tfma.MetricConfig(class_name=_LOSS), tfma.MetricConfig(class_name="ExampleCount")]
-    return tfma.EvalConfig(
+    metrics = [accuracy, config_pb2.MetricConfig(class_name=_LOSS), config_pb2.MetricConfig(class_name="ExampleCount")]
+    return config_pb2.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(
+            config_pb2.ModelSpec(
                 signature_name=EXAMPLES_SIGNATURE, label_key=features.CLASS_LABEL, prediction_key="probabilities"
             )
         ],
-        slicing_specs=[_OVERALL, tfma.SlicingSpec(feature_keys=[features.CLASS_TEXT])],
-        metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
+        slicing_specs=[_OVERALL, config_pb2.SlicingSpec(feature_keys=[features.CLASS_TEXT])],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)],
     )
 
 
@@ -83,7 +85,7 @@ def read_verdict(evaluation_uri: str) -> Verdict:
     )
 
 
-def _failures(validation: tfma.proto.validation_result_pb2.ValidationResult) -> list[str]:
+def _failures(validation: validation_result_pb2.ValidationResult) -> list[str]:
     return [
         failure_sentence(failure)
         for one_slice in validation.metric_validations_per_slice
@@ -91,7 +93,7 @@ def _failures(validation: tfma.proto.validation_result_pb2.ValidationResult) -> 
     ]
 
 
-def failure_sentence(failure: tfma.proto.validation_result_pb2.ValidationFailure) -> str:
+def failure_sentence(failure: validation_result_pb2.ValidationFailure) -> str:
     """Says which setting failed, and by how much."""
     value = failure.metric_value.double_value.value
     if failure.metric_key.is_diff:
