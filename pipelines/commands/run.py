@@ -17,6 +17,7 @@ from keras_ext import features
 from pipelines.config import read_config, to_toml
 from pipelines.image_classification.config import Config
 from pipelines.image_classification.resolve import resolve
+from pipelines.interrupt import remembered_interrupt
 from pipelines.output_directory import output_directory
 from pipelines.terminal import Terminal, terminal
 
@@ -100,6 +101,7 @@ def _run_pipeline(config: Config, shown: Terminal) -> int:
     from pipelines.runners import LocalRunner
 
     def finish(component: "ComponentRun") -> None:
+        check_interrupt()
         cache = _CACHE[component.cached]
         shown.print(_row(component.name, f"{component.seconds:.1f}", cache, summary.produced(component)))
         if component.name == "DirectoryExampleGen":
@@ -107,7 +109,8 @@ def _run_pipeline(config: Config, shown: Terminal) -> int:
 
     shown.print(_row("component", "seconds", "cache", "produced"), style="bold")
     runner = LocalRunner(config.beam.arguments, on_start=shown.start, on_finish=finish)
-    components = {component.name: component for component in runner.run(pipeline)}
+    with remembered_interrupt() as check_interrupt:
+        components = {component.name: component for component in runner.run(pipeline)}
     return _conclude(config, components, shown)
 
 
