@@ -33,22 +33,24 @@ class TrainerSpec(standard_component_specs.TrainerSpec):
 class Trainer(base_component.BaseComponent):
     """Trains a model with a `run_fn`, as TFX's Trainer does, and hands it class weights and class names.
 
-    The arguments are those of `tfx.components.Trainer`, by name; its deprecated `transformed_examples` and
-    `custom_executor_spec` are left out. `run_fn` finds what came through the two channels in
-    `fn_args.custom_config`: `"class_weights"`, a dict of class index to weight, and `"class_names"`, a list of strings.
-    With `class_names`, the model artifact gets the custom property `class_names_sha256`.
+    The arguments are those of `tfx.components.Trainer`, by name, on either stack. `run_fn` finds what came through the
+    two channels in `fn_args.custom_config`: `"class_weights"`, a dict of class index to weight, and `"class_names"`, a
+    list of strings. With `class_names`, the model artifact gets the custom property `class_names_sha256`.
 
     Args:
       examples: Examples to train on, raw or transformed.
+      transformed_examples: The old name of `examples`; exactly one of the two is needed.
       transform_graph: Transform's graph, or None.
       schema: Schema of the examples, or None.
       base_model: A model to start from, or None.
       hyperparameters: What Tuner found, or None.
+      statistics: Statistics of the examples, or None; only where TFX's Trainer takes them (1.21, not 1.16).
       module_file: A Python file with a function `run_fn`. Exactly one of `module_file` and `run_fn` is needed.
       run_fn: The dotted path of a function.
       train_args: Splits to train on, by default `train`, and steps.
       eval_args: Splits to validate on, by default `eval`, and steps.
       custom_config: What else `run_fn` is to know: anything that JSON can hold.
+      custom_executor_spec: Another executor than ours, or None; deprecated by TFX.
       class_weights: A channel of `ClassWeights`, or None.
       class_names: A channel of `ClassNames`, or None.
 
@@ -56,7 +58,8 @@ class Trainer(base_component.BaseComponent):
       `model` (`Model`) and `model_run` (`ModelRun`).
 
     Raises:
-      ValueError: Both or neither of `module_file` and `run_fn`.
+      ValueError: Both or neither of `module_file` and `run_fn`, or of `examples` and `transformed_examples`; statistics
+        where TFX takes none.
 
     Example:
 
@@ -73,28 +76,28 @@ class Trainer(base_component.BaseComponent):
 
     def __init__(  # noqa: PLR0913 - those of TFX's Trainer, and ours
         self,
-        examples: types.BaseChannel,
+        examples: types.BaseChannel | None = None,
         *,
+        transformed_examples: types.BaseChannel | None = None,
         transform_graph: types.BaseChannel | None = None,
         schema: types.BaseChannel | None = None,
         base_model: types.BaseChannel | None = None,
         hyperparameters: types.BaseChannel | None = None,
+        statistics: types.BaseChannel | None = None,
         module_file: str | data_types.RuntimeParameter | None = None,
         run_fn: str | data_types.RuntimeParameter | None = None,
         train_args: trainer_pb2.TrainArgs | data_types.RuntimeParameter | None = None,
         eval_args: trainer_pb2.EvalArgs | data_types.RuntimeParameter | None = None,
         custom_config: dict[str, Any] | data_types.RuntimeParameter | None = None,
+        custom_executor_spec: executor_spec.ExecutorSpec | None = None,
         class_weights: types.BaseChannel | None = None,
         class_names: types.BaseChannel | None = None,
     ) -> None:
-        if bool(module_file) == bool(run_fn):
-            raise ValueError(
-                f"Trainer needs exactly one of module_file and run_fn. Received: module_file={module_file!r}, "
-                f"run_fn={run_fn!r}."
-            )
+        _check_one_of(module_file=module_file, run_fn=run_fn)
+        _check_one_of(examples=examples, transformed_examples=transformed_examples)
         is_parameter = isinstance(custom_config, data_types.RuntimeParameter)
         spec = TrainerSpec(
-            examples=examples,
+            examples=examples or transformed_examples,
             transform_graph=transform_graph,
             schema=schema,
             base_model=base_model,
@@ -107,12 +110,27 @@ class Trainer(base_component.BaseComponent):
             class_weights=class_weights,
             class_names=class_names,
             code_version=code_version(),
+            **_statistics(statistics),
             model=types.Channel(type=standard_artifacts.Model),
             model_run=types.Channel(type=standard_artifacts.ModelRun),
         )
-        super().__init__(spec=spec)
+        super().__init__(spec=spec, custom_executor_spec=custom_executor_spec)
         if udf_utils.should_package_user_modules():
             # TFX packages `module_file` as a wheel and puts `module_path` in its place.
             udf_utils.add_user_module_dependency(
                 self, standard_component_specs.MODULE_FILE_KEY, standard_component_specs.MODULE_PATH_KEY
             )
+
+
+def _check_one_of(**arguments: Any) -> None:
+    if sum(bool(value) for value in arguments.values()) != 1:
+        received = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        raise ValueError(f"Trainer needs exactly one of {' and '.join(arguments)}. Received: {received}.")
+
+
+def _statistics(statistics: types.BaseChannel | None) -> dict[str, types.BaseChannel]:
+    if statistics is None:
+        return {}
+    if "statistics" not in TrainerSpec.INPUTS:
+        raise ValueError("statistics are an input of TFX's Trainer from 1.21 on. Received them on an older TFX.")
+    return {"statistics": statistics}
