@@ -1,6 +1,8 @@
 """Image files to images of one size."""
 
+import functools
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -8,7 +10,8 @@ import tensorflow as tf
 
 from keras_ext.choices import check_choice
 from keras_ext.layers.bmp_palette import with_bmp_palette
-from keras_ext.layers.exif_orientation import exif_orientation, upright
+from keras_ext.layers.exif_orientation import exif_orientation, may_have_exif, upright
+from keras_ext.layers.functional_if import functional_if
 
 _CHANNELS = {"rgb": 3, "grayscale": 1, "rgba": 4}
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
@@ -101,14 +104,7 @@ class DecodeImage(keras.layers.Layer):
                 f"Received: dtype={contents.dtype.name}, shape={contents.shape}. "
                 "Pass what tf.io.read_file returns; reshape with tf.reshape(x, [-1])."
             )
-        if contents.shape.rank == 0:
-            return self._decode_one(*(part[0] for part in self._with_orientation(contents[tf.newaxis])))
-        return tf.map_fn(
-            lambda parts: self._decode_one(*parts),
-            self._with_orientation(contents),
-            fn_output_signature=tf.TensorSpec(self.image_shape, tf.uint8),
-            parallel_iterations=_PARALLEL_IMAGES,
-        )
+        return functional_if(self._is_plain(contents), self._decode_plain, self._decode_any, contents)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape, *self.image_shape)
@@ -130,14 +126,38 @@ class DecodeImage(keras.layers.Layer):
             "exif_orientation": self.exif_orientation,
         }
 
-    def _with_orientation(self, contents: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        # Read for the whole batch at once, since a graph's cost is in the number of its operations.
-        return (contents, exif_orientation(contents)) if self.exif_orientation else (contents,)
+    def _is_plain(self, contents: tf.Tensor) -> tf.Tensor:
+        """Whether all files are JPEGs that lie as they are stored: a few operations decode them."""
+        files = tf.reshape(contents, [-1])
+        are_jpegs = tf.reduce_all(tf.equal(tf.strings.substr(files, 0, 3), b"\xff\xd8\xff"))
+        return are_jpegs & ~may_have_exif(files) if self.exif_orientation else are_jpegs
 
-    def _decode_one(self, contents: tf.Tensor, orientation: tf.Tensor | None = None) -> tf.Tensor:
-        image = _decode(contents, self.color_mode)
-        if orientation is not None:
-            image = upright(image, orientation)
+    def _decode_plain(self, contents: tf.Tensor) -> tf.Tensor:
+        return self._each(_decode_jpeg, contents)
+
+    def _decode_any(self, contents: tf.Tensor) -> tf.Tensor:
+        decode = functools.partial(_decode, color_mode=self.color_mode)
+        if not self.exif_orientation:
+            return self._each(decode, contents)
+        # Read for the whole batch at once, since a graph's cost is in the number of its operations.
+        orientations = tf.reshape(exif_orientation(tf.reshape(contents, [-1])), tf.shape(contents))
+        return self._each(lambda file, orientation: upright(decode(file), orientation), contents, orientations)
+
+    def _each(self, decode: Callable[..., tf.Tensor], *files: tf.Tensor) -> tf.Tensor:
+        if files[0].shape.rank == 0:
+            return self._resize(decode(*files))
+        return tf.map_fn(
+            lambda file: self._resize(decode(*file)),
+            files,
+            fn_output_signature=tf.TensorSpec(self.image_shape, tf.uint8),
+            parallel_iterations=_PARALLEL_IMAGES,
+        )
+
+    def _resize(self, image: tf.Tensor) -> tf.Tensor:
+        if self.color_mode == "rgba":
+            image = _to_rgba(image)
+        elif self.color_mode == "grayscale":
+            image = tf.image.rgb_to_grayscale(image)
         if self.crop_to_aspect_ratio:
             image = _crop_to_aspect_ratio(image, self.height, self.width)
         if self.pad_to_aspect_ratio:
@@ -148,18 +168,19 @@ class DecodeImage(keras.layers.Layer):
         return tf.ensure_shape(resized, self.image_shape)
 
 
+def _decode_jpeg(contents: tf.Tensor) -> tf.Tensor:
+    # The default inverse DCT is up to fifteen grey levels off; this one equals Pillow's and costs 4 % more.
+    return tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE")
+
+
 def _decode(contents: tf.Tensor, color_mode: str) -> tf.Tensor:
     # TensorFlow decodes to one or four channels for some formats only, but to three, or the file's own, for all.
     channels = 0 if color_mode == "rgba" else 3
-    image = tf.cond(
+    return tf.cond(
         tf.io.is_jpeg(contents),
-        # The default inverse DCT is up to fifteen grey levels off; this one equals Pillow's and costs 4 % more.
-        lambda: tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: _decode_jpeg(contents),
         lambda: with_bmp_palette(tf.io.decode_image(contents, channels, expand_animations=False), contents),
     )
-    if color_mode == "rgba":
-        return _to_rgba(image)
-    return tf.image.rgb_to_grayscale(image) if color_mode == "grayscale" else image
 
 
 def _to_rgba(image: tf.Tensor) -> tf.Tensor:
