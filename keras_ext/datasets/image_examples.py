@@ -1,12 +1,18 @@
 """Decoded images in TFRecord files, as Transform writes them, to `tf.data`."""
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import tensorflow as tf
 
 from keras_ext import features
+from keras_ext.balanced_sampler import SAMPLINGS, BalancedSampler
+from keras_ext.choices import check_choice
+from keras_ext.datasets.dataset_marks import MIXED_LABELS, OVERSAMPLED, marked
+from keras_ext.datasets.example_records import labels_of_files, shuffled_records
 from keras_ext.datasets.image_keys import image_keys
 from keras_ext.datasets.pixels import parse_images
 
@@ -14,7 +20,6 @@ if TYPE_CHECKING:
     from keras_ext.layers import Augmentation
 
 _SHUFFLE_BYTES = 256 << 20
-_INTERLEAVED_FILES = 8
 _FEATURE_SPEC = {
     features.SHA256: tf.io.FixedLenFeature([], tf.string),
     features.PIXELS: tf.io.FixedLenFeature([], tf.string),
@@ -34,9 +39,12 @@ class ImageExamples:
       files: Names or patterns of TFRecord files.
       image_shape: Height, width and channels of the images.
       compression_type: `""` for plain files, `"GZIP"` for those that TFX's Transform writes.
+      sampling: What an epoch of training holds. None: every example once. Else rare classes come more often, which
+        no class weights go with: `"balanced"`, `"square_root"`, `"repeat_factor"` or factors of your own; see
+        `keras_ext.balanced_sampler.BalancedSampler`. All labels are then read through once more.
 
     Raises:
-      ValueError: No file has any of these names.
+      ValueError: No file has any of these names; an unknown sampling.
 
     Example:
 
@@ -45,10 +53,18 @@ class ImageExamples:
     >>> model.fit(dataset, epochs=10, steps_per_epoch=train.steps_per_epoch(batch_size=32))
     """
 
-    def __init__(self, files: Sequence[str], image_shape: tuple[int, int, int], *, compression_type: str = "") -> None:
+    def __init__(
+        self,
+        files: Sequence[str],
+        image_shape: tuple[int, int, int],
+        *,
+        compression_type: str = "",
+        sampling: str | Mapping[int, float] | None = None,
+    ) -> None:
         self.files = sorted(name for pattern in files for name in tf.io.gfile.glob(pattern))
         self.image_shape = image_shape
         self.compression_type = compression_type
+        self.sampling = check_choice("sampling", sampling, SAMPLINGS) if isinstance(sampling, str) else sampling
         if not self.files:
             raise ValueError(f"files must name TFRecord files. Received: files={list(files)!r}, which match no file.")
 
@@ -59,8 +75,9 @@ class ImageExamples:
         return int(sizes.reduce(tf.constant(0, tf.int64), tf.add))
 
     def steps_per_epoch(self, batch_size: int) -> int:
-        """Returns the number of batches in an epoch."""
-        return math.ceil(self.count() / batch_size)
+        """Returns the number of batches in an epoch of training."""
+        sampler = self._sampler(seed=0)
+        return math.ceil(self.count() / batch_size) if sampler is None else sampler.steps_per_epoch(batch_size)
 
     def training_dataset(
         self,
@@ -98,38 +115,48 @@ class ImageExamples:
                 "augment mixes labels, so they must be one-hot. Received: num_classes=None. Pass the number of classes."
             )
 
+        sampler = self._sampler(seed)
+
         def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
-            seeds = tf.stack([tf.constant(seed, tf.int64), epoch])
-            batches = self._parsed_batches(self._shuffled_records(seeds), batch_size, with_keys=True)
+            records = self._shuffled_records(seed, epoch, sampler)
+            batches = self._parsed_batches(records, batch_size, with_keys=True)
             if num_classes is not None:
                 batches = batches.map(lambda keys, images, labels: (keys, images, tf.one_hot(labels, num_classes)))
             if augment is not None:
                 batches = _augmented(batches, augment, epoch)
             return batches if with_keys else batches.map(lambda _, images, labels: (images, labels))
 
-        return tf.data.Dataset.range(initial_epoch, epochs).flat_map(batches_of).prefetch(tf.data.AUTOTUNE)
+        dataset = tf.data.Dataset.range(initial_epoch, epochs).flat_map(batches_of)
+        if sampler is not None:
+            dataset = marked(dataset, OVERSAMPLED)
+        if augment is not None and augment.mixes_labels:
+            dataset = marked(dataset, MIXED_LABELS)
+        return dataset.prefetch(tf.data.AUTOTUNE)
 
     def evaluation_dataset(self, *, batch_size: int, with_keys: bool = False) -> tf.data.Dataset:
         """Returns the batches once, in the order of the files; the dataset knows its length."""
         records = tf.data.TFRecordDataset(self.files, self.compression_type)
         batches = self._parsed_batches(records, batch_size, with_keys)
         # Keras warns that a dataset of unknown length "ran out of data".
-        sized = batches.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch(batch_size)))
+        sized = batches.apply(tf.data.experimental.assert_cardinality(math.ceil(self.count() / batch_size)))
         return sized.prefetch(tf.data.AUTOTUNE)
 
-    def _shuffled_records(self, seeds: tf.Tensor) -> tf.data.Dataset:
-        # `shuffle` mixes its seed with TensorFlow's global one. Within the function that `flat_map` traces, a graph of
-        # its own, this sets that graph's seed, and no global one, to a constant.
-        tf.random.set_seed(1)
-        files = tf.gather(self.files, tf.random.experimental.stateless_shuffle(tf.range(len(self.files)), seeds))
-        records = tf.data.Dataset.from_tensor_slices(files).interleave(
-            lambda file: tf.data.TFRecordDataset(file, self.compression_type),
-            cycle_length=min(len(self.files), _INTERLEAVED_FILES),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        seed = tf.random.stateless_uniform([], seeds, minval=None, maxval=None, dtype=tf.int64)
-        return records.shuffle(self._shuffle_buffer(), seed=seed, reshuffle_each_iteration=False)
+    @functools.cached_property
+    def _labels(self) -> list[np.ndarray]:
+        return labels_of_files(self.files, self.compression_type)
+
+    def _sampler(self, seed: int) -> BalancedSampler | None:
+        if self.sampling is None:
+            return None
+        return BalancedSampler(np.concatenate(self._labels), self.sampling, seed=seed)
+
+    def _shuffled_records(self, seed: int, epoch: tf.Tensor, sampler: BalancedSampler | None) -> tf.data.Dataset:
+        copies = None
+        if sampler is not None:
+            of_records = tf.numpy_function(sampler.copies, [epoch], tf.int64, stateful=False)
+            copies = tf.RaggedTensor.from_row_lengths(tf.ensure_shape(of_records, [None]), [*map(len, self._labels)])
+        seeds = tf.stack([tf.constant(seed, tf.int64), epoch])
+        return shuffled_records(self.files, self.compression_type, seeds, self._shuffle_buffer(), copies)
 
     def _shuffle_buffer(self) -> int:
         """Examples in the shuffle buffer: as many as 256 MiB hold."""

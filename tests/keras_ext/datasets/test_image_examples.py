@@ -3,7 +3,8 @@ import pytest
 import tensorflow as tf
 
 from keras_ext import features
-from keras_ext.datasets import ImageExamples, image_examples
+from keras_ext.balanced_sampler import BalancedSampler
+from keras_ext.datasets import ImageExamples, apply_class_weights, image_examples
 from keras_ext.datasets.pixels import serialize_images
 from keras_ext.layers import Augmentation
 
@@ -194,3 +195,73 @@ def test_layers_with_a_state_of_their_own_still_give_the_same_images(examples):
     first, again = augmented_epochs(examples, cutout), augmented_epochs(examples, cutout)
     for one, other in zip(first, again, strict=True):
         assert all(np.array_equal(one[key], other[key]) for key in one)
+
+
+# Oversampling: of 23 examples, classes 0 to 2 have 6 each and class 3 has 5
+
+
+def oversampled(examples, sampling="balanced"):
+    return ImageExamples(examples.files, SHAPE, compression_type=examples.compression_type, sampling=sampling)
+
+
+def test_oversampled_epochs_hold_every_image_and_every_class_as_often(examples):
+    balanced = oversampled(examples)
+    assert balanced.steps_per_epoch(batch_size=5) == 5
+    assert balanced.count() == COUNT
+    dataset = balanced.training_dataset(batch_size=5, seed=0, epochs=3, with_keys=True)
+    batches = list(dataset.as_numpy_iterator())
+    assert [len(keys) for keys, _, _ in batches] == [5, 5, 5, 5, 4] * 3
+    for keys, images, labels in batches:
+        of_keys = [int(key.split(b"-")[1]) for key in keys]
+        np.testing.assert_array_equal(images, [image(number) for number in of_keys])
+        np.testing.assert_array_equal(labels, np.mod(of_keys, 4))
+    drawn = np.reshape(numbers(dataset), (3, 24))
+    for epoch in drawn:
+        assert set(epoch.tolist()) == set(range(COUNT))
+        assert np.bincount(epoch % 4).tolist() == [6, 6, 6, 6]
+    assert len({tuple(epoch) for epoch in drawn.tolist()}) == 3
+
+
+def test_oversampled_order_depends_on_seed_and_epoch_alone(examples):
+    def order(**arguments):
+        return numbers(oversampled(examples).training_dataset(batch_size=5, with_keys=True, **arguments))
+
+    expected = order(seed=5, epochs=3)
+    tf.random.set_seed(99)
+    assert order(seed=5, epochs=3, initial_epoch=2) == expected[48:]
+    assert order(seed=5, epochs=3) == expected
+    assert order(seed=6, epochs=3) != expected
+
+
+def test_each_example_comes_as_often_as_the_sampler_says(examples):
+    factors = {0: 1.0, 1: 3.0, 2: 1.5, 3: 2.0}
+    dataset = oversampled(examples, factors).training_dataset(batch_size=50, seed=2, epochs=2, with_keys=True)
+    sampler = BalancedSampler([number % 4 for number in range(COUNT)], factors, seed=2)
+    for epoch, (keys, _, _) in enumerate(dataset.as_numpy_iterator()):
+        copies = np.bincount([int(key.split(b"-")[1]) for key in keys])
+        assert copies.tolist() == sampler.copies(epoch).tolist()
+
+
+def test_evaluation_is_never_oversampled(examples):
+    twice = oversampled(examples, dict.fromkeys(range(4), 2.0))
+    dataset = twice.evaluation_dataset(batch_size=5, with_keys=True)
+    assert numbers(dataset) == list(range(COUNT))
+    assert (len(dataset), twice.steps_per_epoch(batch_size=5)) == (5, 10)
+
+
+def test_oversampled_examples_and_class_weights_exclude_each_other(examples):
+    dataset = oversampled(examples).training_dataset(batch_size=5, seed=0, epochs=1)
+    with pytest.raises(ValueError, match="exclude each other"):
+        apply_class_weights(dataset, dict.fromkeys(range(4), 1.0))
+
+
+def test_mixed_labels_and_class_weights_exclude_each_other(examples):
+    augment = Augmentation([{"layer": "MixUp"}], seed=0)
+    dataset = examples.training_dataset(batch_size=5, seed=0, epochs=1, augment=augment, num_classes=4)
+    with pytest.raises(ValueError, match="MixUp or CutMix blended"):
+        apply_class_weights(dataset, dict.fromkeys(range(4), 1.0))
+
+
+def test_sampling_must_have_a_known_name(examples):
+    with pytest.raises(ValueError, match="Did you mean 'balanced'"):
+        oversampled(examples, "balance")

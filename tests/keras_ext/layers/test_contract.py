@@ -57,6 +57,10 @@ def _floats() -> np.ndarray:
     return _images().astype(np.float32) / np.float32(255)
 
 
+def _probabilities() -> np.ndarray:
+    return np.random.default_rng(9).dirichlet([1, 1, 1], 3).astype(np.float32)
+
+
 CASES: dict[str, list[Case]] = {
     "Augmentation": [
         Case({"layers": [{"layer": "RandomAffine", "rotation": 9}, {"layer": "RandomFlip"}], "seed": 1}, _images),
@@ -70,6 +74,11 @@ CASES: dict[str, list[Case]] = {
         Case({"height": 4, "width": 4, "antialias": True}, _files),
         Case({"height": 8, "width": 6, "exif_orientation": False}, _photos),
         Case({"height": 8, "width": 6}, _photos),
+    ],
+    "LogitAdjustment": [
+        Case({"class_counts": [8, 4, 1]}, _probabilities),
+        Case({"class_counts": [0.5, 0.25, 0.25], "tau": 0.5, "from_logits": True}, _probabilities),
+        Case({"class_counts": [8, 4, 1], "dtype": "mixed_float16"}, _probabilities),
     ],
     # ZCA, which needs adapt(), has tests of its own.
     "Standardization": [
