@@ -10,6 +10,10 @@ from keras import ops
 from keras_ext.class_weights import class_priors
 
 
+# The smallest normal float32, since the gradient of a logarithm at 0 is not a number.
+_SMALLEST = 1.2e-38
+
+
 @keras.saving.register_keras_serializable(package="keras_ext")
 class LogitAdjustment(keras.layers.Layer):
     """Takes the class frequencies of the training images out of a trained model's predictions.
@@ -62,7 +66,7 @@ class LogitAdjustment(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         self._check_shape(inputs.shape)
         predictions = ops.cast(inputs, "float32")
-        logits = predictions if self.from_logits else ops.log(predictions)
+        logits = predictions if self.from_logits else ops.log(ops.maximum(predictions, _SMALLEST))
         adjusted = logits - self._adjustment
         return ops.cast(adjusted if self.from_logits else ops.softmax(adjusted), self.compute_dtype)
 

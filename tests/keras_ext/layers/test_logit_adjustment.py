@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.special import softmax
 
 from keras_ext.layers import LogitAdjustment
@@ -46,3 +47,11 @@ def test_predictions_must_have_every_class():
         LogitAdjustment(COUNTS)(LOGITS[:, :2])
     with pytest.raises(ValueError, match="one value for each of 3 classes"):
         LogitAdjustment(COUNTS)(keras.Input((2,)))
+
+
+def test_an_impossible_class_has_a_gradient():
+    predictions = tf.Variable([[1.0, 0.0]])
+    with tf.GradientTape() as tape:
+        adjusted = LogitAdjustment({0: 3, 1: 1})(predictions)[0, 0]
+    np.testing.assert_allclose(adjusted, 1.0)
+    assert np.isfinite(tape.gradient(adjusted, predictions)).all()
