@@ -1,6 +1,7 @@
 """Training an image classifier: what a script and a TFX `run_fn` share."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -57,6 +58,9 @@ def fit(  # noqa: PLR0913 - some of the arguments of Keras's fit, and a few more
     steps_per_epoch: int | None = None,
     learning_rate: float = 1e-3,
     patience: int | None = 10,
+    loss: keras.losses.Loss | None = None,
+    metrics: Sequence[str | keras.metrics.Metric] = ("accuracy",),
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     log_dir: str | None = None,
     verbose: str | int = "auto",
 ) -> keras.callbacks.History:
@@ -66,11 +70,15 @@ def fit(  # noqa: PLR0913 - some of the arguments of Keras's fit, and a few more
       model: A classifier with probabilities as output; it is compiled here.
       train: Batches `(images, labels)` or `(images, labels, weights)`. Labels are class indices, or one-hot floats
         `(batch, classes)`, which may be mixed.
-      validation: The same, labels of either kind; unweighted loss and accuracy are what you want to see here.
+      validation: The same, labels of either kind. Where `train` has class weights, give these the same: the best epoch
+        is that of the lowest loss here, and a model that learns to see rare classes has a higher unweighted loss.
       epochs: The most epochs.
       steps_per_epoch: Batches in an epoch, when `train` holds several epochs; see `ImageExamples.training_dataset`.
       learning_rate: Adam's.
       patience: Epochs without a better loss after which training stops; None never stops early.
+      loss: Of probabilities; by default crossentropy for labels of that kind.
+      metrics: Metrics, which sample weights do not touch.
+      callbacks: More callbacks; they run before early stopping.
       log_dir: Where TensorBoard's logs go, or None.
       verbose: Of Keras's own progress bar: "auto", 0, 1 or 2.
 
@@ -91,15 +99,15 @@ def fit(  # noqa: PLR0913 - some of the arguments of Keras's fit, and a few more
         validation = _with_one_hot_labels(validation, model.output_shape[-1])
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate),
-        loss="categorical_crossentropy" if categorical else "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        loss=loss or ("categorical_crossentropy" if categorical else "sparse_categorical_crossentropy"),
+        metrics=list(metrics),
     )
     history = model.fit(
         train,
         validation_data=validation,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
-        callbacks=_callbacks(epochs if patience is None else patience, log_dir),
+        callbacks=_callbacks(callbacks, epochs if patience is None else patience, log_dir),
         shuffle=False,  # the datasets say their order
         verbose=verbose,
     )
@@ -107,11 +115,14 @@ def fit(  # noqa: PLR0913 - some of the arguments of Keras's fit, and a few more
     return history
 
 
-def _callbacks(patience: int, log_dir: str | None) -> list[keras.callbacks.Callback]:
-    callbacks: list[keras.callbacks.Callback] = [
+def _callbacks(
+    given: Sequence[keras.callbacks.Callback], patience: int, log_dir: str | None
+) -> list[keras.callbacks.Callback]:
+    callbacks = [
         keras.callbacks.TerminateOnNaN(),
+        ProgressLog(),  # shows what the model itself reports, and not all that others add
+        *given,
         keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True),
-        ProgressLog(),
     ]
     if log_dir is not None:
         callbacks.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))

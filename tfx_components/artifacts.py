@@ -26,7 +26,11 @@ class ClassNames(artifact.Artifact):
 
 
 class ClassWeights(artifact.Artifact):
-    """Class weights, a JSON object with `weights`: {class index: weight}."""
+    """What was counted and what it weighs, a JSON object.
+
+    `strategy` and its `options`; `class_names`, a list; `counts`, {class index: images}; `weights`, {class index:
+    weight}.
+    """
 
     TYPE_NAME = "KerasExtClassWeights"
 

@@ -34,8 +34,9 @@ class Trainer(base_component.BaseComponent):
     """Trains a model with a `run_fn`, as TFX's Trainer does, and hands it class weights and class names.
 
     The arguments are those of `tfx.components.Trainer`, by name, on either stack. `run_fn` finds what came through the
-    two channels in `fn_args.custom_config`: `"class_weights"`, a dict of class index to weight, and `"class_names"`, a
-    list of strings. With `class_names`, the model artifact gets the custom property `class_names_sha256`.
+    two channels in `fn_args.custom_config`: `"class_weights"` and `"class_counts"`, dicts of class index to weight and
+    to number of training images, and `"class_names"`, a list of strings. With `class_names`, the model artifact gets
+    the custom property `class_names_sha256`.
 
     Args:
       examples: Examples to train on, raw or transformed.
@@ -51,7 +52,7 @@ class Trainer(base_component.BaseComponent):
       eval_args: Splits to validate on, by default `eval`, and steps.
       custom_config: What else `run_fn` is to know: anything that JSON can hold.
       custom_executor_spec: Another executor than ours, or None; deprecated by TFX.
-      class_weights: A channel of `ClassWeights`, or None.
+      class_weights: A channel of `ClassWeights`, from the component `ClassWeights`, or None.
       class_names: A channel of `ClassNames`, or None.
 
     Outputs:

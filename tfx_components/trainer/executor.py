@@ -13,6 +13,7 @@ from tfx_components.artifacts import CLASS_NAMES_FILE, CLASS_NAMES_PROPERTY, CLA
 
 CLASS_NAMES_KEY = "class_names"
 CLASS_WEIGHTS_KEY = "class_weights"
+CLASS_COUNTS_KEY = "class_counts"
 
 _Artifacts = dict[str, list[types.Artifact]]
 
@@ -25,8 +26,8 @@ def class_names_sha256(class_names: Sequence[str]) -> str:
 class Executor(executor.GenericExecutor):
     """TFX's generic executor, plus what came through our channels.
 
-    `run_fn` finds it in `fn_args.custom_config`: `"class_names"`, a list of strings, and `"class_weights"`, a dict of
-    class index to weight.
+    `run_fn` finds it in `fn_args.custom_config`: `"class_names"`, a list of strings, and `"class_weights"` and
+    `"class_counts"`, dicts of class index to weight and to number of images.
     """
 
     def Do(self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]) -> None:
@@ -43,7 +44,7 @@ class Executor(executor.GenericExecutor):
         if input_dict.get(CLASS_NAMES_KEY):
             given[CLASS_NAMES_KEY] = _class_names(input_dict)
         if input_dict.get(CLASS_WEIGHTS_KEY):
-            given[CLASS_WEIGHTS_KEY] = _class_weights(input_dict)
+            given |= _class_weights(input_dict)
         fn_args.custom_config = _merged(fn_args.custom_config, given)
         return fn_args
 
@@ -52,9 +53,12 @@ def _class_names(input_dict: _Artifacts) -> list[str]:
     return read_json(artifact_utils.get_single_uri(input_dict[CLASS_NAMES_KEY]), CLASS_NAMES_FILE)
 
 
-def _class_weights(input_dict: _Artifacts) -> dict[int, float]:
-    weights = read_json(artifact_utils.get_single_uri(input_dict[CLASS_WEIGHTS_KEY]), CLASS_WEIGHTS_FILE)["weights"]
-    return {int(index): float(weight) for index, weight in weights.items()}
+def _class_weights(input_dict: _Artifacts) -> dict[str, dict[int, float]]:
+    content = read_json(artifact_utils.get_single_uri(input_dict[CLASS_WEIGHTS_KEY]), CLASS_WEIGHTS_FILE)
+    return {
+        CLASS_WEIGHTS_KEY: {int(index): float(weight) for index, weight in content["weights"].items()},
+        CLASS_COUNTS_KEY: {int(index): count for index, count in content["counts"].items()},
+    }
 
 
 def _merged(custom_config: dict[str, Any] | None, given: dict[str, Any]) -> dict[str, Any] | None:

@@ -43,8 +43,8 @@ class Run:
             (root / "examples" / f"Split-{split}").mkdir(parents=True)
             with tf.io.TFRecordWriter(str(root / "examples" / f"Split-{split}" / "data")) as writer:
                 writer.write(tf.train.Example().SerializeToString())
-        write_json(str(root / "weights"), "class_weights.json", {"weights": {"0": 0.5, "1": 2}})
-        write_json(str(root / "other_weights"), "class_weights.json", {"weights": {"0": 1, "1": 1}})
+        for folder, weights in (("weights", {"0": 0.5, "1": 2}), ("other_weights", {"0": 1, "1": 1})):
+            write_json(str(root / folder), "class_weights.json", {"counts": {"0": 8, "1": 2}, "weights": weights})
         write_json(str(root / "names"), "class_names.json", NAMES)
 
     def importer(self, name: str, kind: type[types.Artifact], **options) -> Importer:
@@ -85,7 +85,8 @@ def run(tmp_path):
 def test_weights_and_names_reach_a_stock_module_file(run):
     given = run({"class_weights": "weights", "class_names": "names"}, custom_config={"epochs": 3})
     custom_config = ast.literal_eval(given["custom_config"])
-    assert custom_config == {"epochs": 3, "class_names": NAMES, "class_weights": {0: 0.5, 1: 2.0}}
+    channels = {"class_names": NAMES, "class_weights": {0: 0.5, 1: 2.0}, "class_counts": {0: 8, 1: 2}}
+    assert custom_config == {"epochs": 3, **channels}
     assert [Path(pattern).parent.name for pattern in given["train_files"]] == ["Split-train"]
 
 
@@ -114,7 +115,7 @@ def test_the_same_weights_are_served_from_cache_and_others_run_again(run):
         executions = connection.store.get_executions_by_type(TRAINER_TYPE)
     state = metadata_store_pb2.Execution
     assert [one.last_known_state for one in executions] == [state.COMPLETE, state.CACHED, state.COMPLETE]
-    assert ast.literal_eval(given["custom_config"]) == {"class_weights": {0: 1.0, 1: 1.0}}
+    assert ast.literal_eval(given["custom_config"])["class_weights"] == {0: 1.0, 1: 1.0}
 
 
 def test_what_comes_twice_is_an_error(run):
