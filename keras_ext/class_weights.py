@@ -10,7 +10,15 @@ import numpy as np
 from keras_ext.choices import check_choice
 from keras_ext.labels import check_class_keys, count_labels, read_labels
 
-__all__ = ["ABSENT", "STRATEGIES", "class_priors", "class_weights", "count_labels", "pos_weights", "sample_weights"]
+__all__ = [
+    "ABSENT",
+    "STRATEGIES",
+    "class_weights",
+    "count_labels",
+    "logit_adjustments",
+    "pos_weights",
+    "sample_weights",
+]
 
 STRATEGIES = ("balanced", "power", "effective_number", "median_frequency")
 ABSENT = ("error", "zero", "one", "largest")
@@ -21,7 +29,7 @@ def class_weights(
     counts: Mapping[int, int] | Sequence[int],
     strategy: str = "balanced",
     *,
-    power: float = 1.0,
+    power: float | None = None,
     beta: float | None = None,
     normalize: str | None = None,
     max_ratio: float | None = None,
@@ -32,7 +40,7 @@ def class_weights(
     With n images of k classes, n_c of class c, a class weighs in proportion to:
 
     - `"balanced"`: n / (k · n_c), the formula of scikit-learn's `compute_class_weight`;
-    - `"power"`: that to the power of `power`: 1 is balanced, ½ the inverse square root, 0 weighs all alike;
+    - `"power"`: that to the power of `power`: ½ is the inverse square root, 1 is balanced, 0 weighs all alike;
     - `"effective_number"`: (1 - β) / (1 - β^n_c) (Cui et al. 2019, https://arxiv.org/abs/1901.05555);
     - `"median_frequency"`: the median count / n_c (Eigen and Fergus 2015, https://arxiv.org/abs/1411.4734).
 
@@ -44,11 +52,11 @@ def class_weights(
     Args:
       counts: Number of training images for each class index, as `count_labels` returns them, or in a list.
       strategy: One of `STRATEGIES`.
-      power: Exponent of `"power"`, from 0 on.
+      power: Exponent of `"power"`, from 0 on; None is ½.
       beta: β of `"effective_number"`, in [0, 1), or None.
       normalize: `"mean"`: the mean weight of an image is 1, so that the loss keeps its size; `"sum"`: the weights sum
-        to the number of classes, as in Cui et al. None: `"mean"`, but for `"median_frequency"`, which would then be
-        `"balanced"`: there the class of median count weighs 1.
+        to the number of classes, as in Cui et al. None: `"mean"`, except that of `"median_frequency"` the weights stay
+        as the formula has them, 1 for the median count: with a mean of 1 they would be those of `"balanced"`.
       max_ratio: The most that the largest weight may be of the smallest, from 1 on, or None. Larger weights are cut,
         then all are normalized.
       absent: What a class without images weighs: `"zero"`, `"one"`, or `"largest"`, as much as the rarest class that is
@@ -138,28 +146,34 @@ def pos_weights(counts: Mapping[int, int] | Sequence[int], total: int) -> dict[i
     return dict(enumerate(((total - positives) / positives).tolist()))
 
 
-def class_priors(counts: Mapping[int, float] | Sequence[float]) -> list[float]:
-    """Returns each class's share of the training images, in the order of the class indices.
+def logit_adjustments(counts: Mapping[int, float] | Sequence[float], tau: float = 1.0) -> np.ndarray:
+    """Returns τ · log π of each class's prior π, its share of the training images: float64 `(classes,)`.
+
+    Menon et al. 2021, "Long-tail learning via logit adjustment" (https://arxiv.org/abs/2007.07314): added to the logits
+    in training (`LogitAdjustedCrossentropy`), or taken from those of a trained model (`LogitAdjustment`).
 
     Args:
       counts: Number of images for each class index, as `count_labels` returns them, or in a list; or shares.
+      tau: τ, from 0 on.
 
     Raises:
-      ValueError: Fewer than two classes; a count that is not positive; a class index that is missing.
+      ValueError: Fewer than two classes; a count that is not positive; a class index that is missing; `tau` is negative
+        or no number.
 
     Example:
 
-    >>> class_priors({0: 30, 1: 10})
-    [0.75, 0.25]
+    >>> np.exp(logit_adjustments({0: 30, 1: 10}))
+    array([0.75, 0.25])
     """
+    if not 0 <= tau < math.inf:
+        raise ValueError(f"tau must be a number from 0 on. Received: tau={tau!r}.")
     values = check_class_keys("counts", counts) if isinstance(counts, Mapping) else list(counts)
     if len(values) < 2 or not all(isinstance(count, numbers.Real) and 0 < float(count) < math.inf for count in values):
         raise ValueError(
             "counts must be positive numbers, one for each of at least two classes: a prior of zero has no logarithm. "
             f"Received: counts={counts!r}."
         )
-    total = math.fsum(values)
-    return [float(count / total) for count in values]
+    return float(tau) * np.log(np.array(values, np.float64) / math.fsum(values))
 
 
 def _checked_counts(counts: Mapping[int, int] | Sequence[int], least_classes: int = 2) -> np.ndarray:
@@ -173,13 +187,13 @@ def _checked_counts(counts: Mapping[int, int] | Sequence[int], least_classes: in
 
 
 def _check_parameters(
-    strategy: str, power: float, beta: float | None, normalize: str | None, max_ratio: float | None, absent: str
+    strategy: str, power: float | None, beta: float | None, normalize: str | None, max_ratio: float | None, absent: str
 ) -> None:
     check_choice("strategy", strategy, STRATEGIES)
     check_choice("absent", absent, ABSENT)
     if normalize is not None:
         check_choice("normalize", normalize, _NORMALIZE)
-    if not 0 <= power < math.inf or (power != 1 and strategy != "power"):
+    if power is not None and (not 0 <= power < math.inf or strategy != "power"):
         raise ValueError(
             f"power must be a number from 0 on, and goes with strategy='power'. Received: {power=}, {strategy=}."
         )
@@ -203,11 +217,12 @@ def _check_present(is_present: np.ndarray, absent: str) -> None:
         )
 
 
-def _unscaled(counts: np.ndarray, strategy: str, power: float, beta: float | None) -> np.ndarray:
+def _unscaled(counts: np.ndarray, strategy: str, power: float | None, beta: float | None) -> np.ndarray:
     if strategy == "median_frequency":
         return np.median(counts) / counts
     if strategy == "effective_number":
         rate = len(counts) / counts.sum() if beta is None else 1 - beta
         # (1 - beta) / (1 - beta ** counts), exact where beta is close to one.
         return rate / -np.expm1(counts * math.log1p(-rate)) if rate < 1 else np.ones_like(counts)
-    return (counts.sum() / (len(counts) * counts)) ** power
+    exponent = 1.0 if strategy == "balanced" else 0.5 if power is None else power
+    return (counts.min() / counts) ** exponent  # at most 1, so that no power overflows

@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from keras_ext.directory_scan import DirectoryScan, ScannedFile
 from keras_ext.features import SPLIT_OF_FOLDER, SPLITS, TRAIN
+from keras_ext.image_listing import ImageListing, Record, ScannedFile, listed
+from keras_ext.image_source import DirectoryScan, ImageSource
 
 EXPECTED = (
     "Expected <directory>/<class>/<image>, such as images/cats/a.jpg, "
     "or <directory>/<split>/<class>/<image>, such as images/train/cats/a.jpg."
 )
+UNLABELLED = "Pass labels=None for unlabelled images."
 
 
 @dataclass(frozen=True)
@@ -39,70 +41,98 @@ class ClassFolders:
         classes, loose = _by_folder(files, path)
         if not classes:
             where = f"{path!r}" if path else "The input"
-            raise ValueError(f"{where} holds {len(loose)} images and no class folders. {EXPECTED}")
+            raise ValueError(f"{where} holds {len(loose)} images and no class folders. {EXPECTED} {UNLABELLED}")
         return cls(path, split, classes, loose)
 
-
-@dataclass(frozen=True)
-class DirectoryLayout:
-    """The class folders of an input, and what lies beside them.
-
-    Attributes:
-      folders: One for each split folder, or one for the input itself.
-      loose: Image files beside the split folders.
-      ignored: How many visible files are not images.
-      warnings: What is unusual, in sentences.
-    """
-
-    folders: list[ClassFolders]
-    loose: list[ScannedFile] = field(default_factory=list)
-    ignored: int = 0
-    warnings: list[str] = field(default_factory=list)
+    def records(self) -> list[tuple[Record, ScannedFile]]:
+        """Returns a record of each file that lies in a class folder."""
+        return [(Record(file.path, name, self.split), file) for name, files in self.classes.items() for file in files]
 
 
-def read_layout(directory: str, split_folders: Mapping[str, str] | None = None) -> DirectoryLayout:
-    """Scans a folder and says which of its folders are splits and which are classes.
+def read_layout(source: ImageSource, split_folders: Mapping[str, str] | None = None, root: str = "") -> ImageListing:
+    """Lists a source and says which of its folders are splits and which are classes.
 
     Args:
-      directory: The input.
+      source: The input.
       split_folders: Folder to split, where this is known; by default splits are recognised by their names.
+      root: The folder in which the input begins.
 
     Raises:
       ValueError: There are no images, or they lie where they have no meaning.
     """
-    if not os.path.isdir(directory):
-        problem = f"{directory!r} is a file." if os.path.exists(directory) else f"No such directory: {directory!r}."
-        raise ValueError(f"{problem} {EXPECTED}")
-    return _named_layout(directory, split_folders) if split_folders else _recognised_layout(directory)
+    return _named_layout(source, split_folders) if split_folders else _recognised_layout(source, root)
 
 
-def _recognised_layout(directory: str) -> DirectoryLayout:
-    scan = _scan(directory, "")
-    folders, loose = _by_folder(scan.files, "")
+def read_unlabelled(source: ImageSource, root: str = "") -> ImageListing:
+    """Lists the images of a source, or of its folder `root`, without any meaning of the folders in it.
+
+    Raises:
+      ValueError: There are no images.
+    """
+    scan = _scan(source, root)
+    found = [(Record(file.path, None), file) for file in scan.files]
+    return ImageListing("<image>", found, scan.outside, scan.ignored, _link_warnings([scan]))
+
+
+def _recognised_layout(source: ImageSource, root: str) -> ImageListing:
+    scan = _scan(source, root)
+    if source.is_archive:
+        root = _only_folder(scan.files)
+    folders, loose = _by_folder(scan.files, root)
     splits = _split_folders_among(folders)
     warnings = _link_warnings([scan])
     if splits:
-        parts = [ClassFolders.of(path, split, folders[path]) for path, split in splits.items()]
-        return DirectoryLayout(parts, loose, scan.ignored, warnings)
-    plain = ClassFolders.of("", None, scan.files)
-    warnings += _split_warnings(plain.classes) + _no_class_warnings(scan, plain.classes)
-    return DirectoryLayout([plain], [], scan.ignored, warnings)
+        prefix = root + "/" if root else ""
+        parts = [ClassFolders.of(prefix + name, split, folders[name]) for name, split in splits.items()]
+        return _listing(parts, [*scan.outside, *loose], scan.ignored, warnings)
+    plain = ClassFolders.of(root, None, scan.files)
+    warnings += _split_warnings(plain)
+    if not root:
+        warnings += _no_class_warnings(scan, plain.classes)
+    return _listing([plain], scan.outside, scan.ignored, warnings)
 
 
-def _named_layout(directory: str, split_folders: Mapping[str, str]) -> DirectoryLayout:
+def _only_folder(files: Iterable[ScannedFile]) -> str:
+    """Returns the folder below which an archive begins: most are packed with one folder around all.
+
+    A split folder is none, nor is a folder without folders, which would be a class.
+    """
+    root = ""
+    while True:
+        folders, loose = _by_folder(files, root)
+        name = next(iter(folders), "")
+        if loose or len(folders) != 1 or name.lower() in SPLIT_OF_FOLDER:
+            return root
+        root = f"{root}/{name}" if root else name
+
+
+def _named_layout(source: ImageSource, split_folders: Mapping[str, str]) -> ImageListing:
     _check_named(split_folders)
-    scans = {path: _scan(directory, path) for path in split_folders}
+    scans = {path: _scan(source, path) for path in split_folders}
     parts = [ClassFolders.of(path, split, scans[path].files) for path, split in split_folders.items()]
-    ignored = sum(scan.ignored for scan in scans.values())
-    return DirectoryLayout(parts, [], ignored, _link_warnings(scans.values()))
+    outside = [file for scan in scans.values() for file in scan.outside]
+    return _listing(parts, outside, sum(scan.ignored for scan in scans.values()), _link_warnings(scans.values()))
 
 
-def _scan(directory: str, folder: str) -> DirectoryScan:
-    where = os.path.join(directory, folder) if folder else directory
-    if not os.path.isdir(where):
-        raise ValueError(f"No such directory: {where!r}. {EXPECTED}")
-    scan = DirectoryScan.of(directory, folder)
-    if not scan.files:
+def _listing(parts: list[ClassFolders], loose: list[ScannedFile], ignored: int, warnings: list[str]) -> ImageListing:
+    loose = [*loose, *(file for part in parts for file in part.loose)]
+    return ImageListing(
+        layout="<split>/<class>/<image>" if parts[0].split else "<class>/<image>",
+        found=[pair for part in parts for pair in part.records()],
+        loose=[file if file.problem else file._replace(problem="no class folder") for file in loose],
+        ignored=ignored,
+        warnings=warnings,
+        where={part.split: repr(part.path) for part in parts if part.split},
+    )
+
+
+def _scan(source: ImageSource, folder: str) -> DirectoryScan:
+    where = os.path.join(source.name, folder) if folder else source.name
+    try:
+        scan = source.scan(folder)
+    except FileNotFoundError as error:
+        raise ValueError(f"{error} {EXPECTED}") from None
+    if not scan.files and not scan.outside:
         raise ValueError(f"No images found in {where!r}; it holds {scan.ignored} other files. {EXPECTED}")
     return scan
 
@@ -157,14 +187,15 @@ def _check_splits(split_folders: Mapping[str, str]) -> None:
             raise ValueError(f"Folders {listed(same)} all mean the split {split!r}. Keep one of them.")
 
 
-def _split_warnings(classes: Mapping[str, list[ScannedFile]]) -> list[str]:
+def _split_warnings(plain: ClassFolders) -> list[str]:
     """Names of classes that look as if splits were meant."""
+    classes, prefix = plain.classes, plain.path + "/" if plain.path else ""
     warnings = [
         f"Folder {name!r} is taken as a class, as it lies beside other class folders."
         for name in sorted(classes)
         if name.lower() in SPLIT_OF_FOLDER
     ]
-    nested = [frozenset(_by_folder(files, name)[0]) for name, files in classes.items()]
+    nested = [frozenset(_by_folder(files, prefix + name)[0]) for name, files in classes.items()]
     if len(nested) > 1 and len(nested[0]) > 1 and len(set(nested)) == 1:
         warnings.append(
             f"The class folders {listed(sorted(classes))} all hold folders of the same names "
@@ -181,10 +212,3 @@ def _no_class_warnings(scan: DirectoryScan, classes: Iterable[str]) -> list[str]
 def _link_warnings(scans: Iterable[DirectoryScan]) -> list[str]:
     linked = [path for scan in scans for path in scan.linked_folders]
     return [f"Linked folders are not followed: {listed(sorted(linked))}."] if linked else []
-
-
-def listed(names: Iterable[str], limit: int = 8) -> str:
-    """Returns the first names for a sentence: 'a, b, c and 4 more'."""
-    names = list(names)
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

@@ -8,6 +8,7 @@ from typing import Final
 
 ENCODED: Final = "image/encoded"
 FORMAT: Final = "image/format"
+ORIGINAL_FORMAT: Final = "image/original_format"  # where ingest made PNG of something else
 HEIGHT: Final = "image/height"
 WIDTH: Final = "image/width"
 CHANNELS: Final = "image/channels"
@@ -53,6 +54,10 @@ IMAGE_EXTENSIONS: Final = frozenset(
         ".tif",
         ".tiff",
         ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".jp2",
         ".heic",
         ".heif",
         ".avif",

@@ -69,7 +69,7 @@ def read_header(data: bytes) -> PngHeader:
     return header
 
 
-def check(data: bytes) -> None:
+def check(data: bytes, side: int = 1) -> None:  # noqa: ARG001 - no pixels are made here
     """Checks the whole file: that libpng can decode it.
 
     Raises:

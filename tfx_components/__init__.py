@@ -7,11 +7,13 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "ClassWeights": "class_weights",
     "DirectoryExampleGen": "directory_example_gen",
     "ImageSchema": "image_schema",
     "LastBlessedModel": "last_blessed_model",
     "Pusher": "pusher",
     "Trainer": "trainer",
+    "count_example_labels": "class_weights",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - computed, so that a name is written once

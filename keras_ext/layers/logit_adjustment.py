@@ -7,8 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ext.class_weights import class_priors
-
+from keras_ext.class_weights import logit_adjustments
 
 # The smallest normal float32, since the gradient of a logarithm at 0 is not a number.
 _SMALLEST = 1.2e-38
@@ -55,13 +54,10 @@ class LogitAdjustment(keras.layers.Layer):
     ) -> None:
         # Inputs are cast here, to float32, not by Keras to what may be float16.
         super().__init__(**{**kwargs, "autocast": False})
-        priors = class_priors(class_counts)
-        if not 0 <= tau < float("inf"):
-            raise ValueError(f"tau must be a number from 0 on. Received: tau={tau!r}.")
-        self.class_counts = [class_counts[index] for index in range(len(priors))]
+        self._adjustment = logit_adjustments(class_counts, tau).astype(np.float32)
+        self.class_counts = [class_counts[index] for index in range(len(self._adjustment))]
         self.tau = float(tau)
         self.from_logits = from_logits
-        self._adjustment = (self.tau * np.log(priors)).astype(np.float32)
 
     def call(self, inputs: Any) -> Any:
         self._check_shape(inputs.shape)

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from keras_ext.class_weights import class_priors
+from keras_ext.class_weights import logit_adjustments
 from keras_ext.losses.class_labels import in_full_precision, log_of, one_hot_labels
 
 
@@ -58,13 +57,10 @@ class LogitAdjustedCrossentropy(keras.losses.Loss):
         dtype: Any = None,
     ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
-        priors = class_priors(class_counts)
-        if not 0 <= tau < float("inf"):
-            raise ValueError(f"tau must be a number from 0 on. Received: tau={tau!r}.")
-        self.class_counts = [class_counts[index] for index in range(len(priors))]
+        self._adjustment = logit_adjustments(class_counts, tau)
+        self.class_counts = [class_counts[index] for index in range(len(self._adjustment))]
         self.tau = float(tau)
         self.from_logits = from_logits
-        self._adjustment = self.tau * np.log(priors)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         predictions = in_full_precision(y_pred)

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 from keras_ext import class_weights as module
-from keras_ext.class_weights import ABSENT, STRATEGIES, class_priors, class_weights, pos_weights, sample_weights
+from keras_ext.class_weights import (
+    ABSENT,
+    STRATEGIES,
+    class_weights,
+    logit_adjustments,
+    pos_weights,
+    sample_weights,
+)
 
 LONG_TAIL = [500, 387, 300, 232, 180, 139, 108, 83, 65, 50]
 
@@ -80,10 +87,15 @@ def test_median_frequency_is_the_formula_of_eigen_and_fergus():
 
 
 def test_power():
-    assert class_weights([90, 10], "power") == pytest.approx(class_weights([90, 10]))
+    assert class_weights([90, 10], "power", power=1) == pytest.approx(class_weights([90, 10]))
     assert class_weights([90, 10], "power", power=0) == {0: 1.0, 1: 1.0}
     half = class_weights([90, 10], "power", power=0.5)
-    assert half[1] / half[0] == pytest.approx(3)
+    assert half == {0: pytest.approx(10 / 12), 1: pytest.approx(30 / 12)}
+    assert class_weights([90, 10], "power") == half
+
+
+def test_a_high_power_does_not_overflow():
+    assert class_weights([10**9, 1], "power", power=40) == {0: 0.0, 1: pytest.approx(10**9 + 1)}
 
 
 # Laws
@@ -169,6 +181,7 @@ def test_absent_classes_are_an_error_by_default():
         ([5, 5], {"normalize": "max"}, "normalize must be one of 'mean', 'sum'"),
         ([5, 5], {"absent": "none"}, "absent must be one of"),
         ([5, 5], {"power": 0.5}, "goes with strategy='power'. Received: power=0.5, strategy='balanced'"),
+        ([5, 5], {"power": 1}, "goes with strategy='power'. Received: power=1, strategy='balanced'"),
         ([5, 5], {"strategy": "power", "power": -1}, "power must be a number from 0 on"),
         ([5, 5], {"strategy": "power", "power": float("nan")}, "power must be a number from 0 on"),
         ([5, 5], {"beta": 0.9}, "goes with strategy='effective_number'"),
@@ -190,7 +203,7 @@ def test_every_absent_rule_and_strategy_is_named():
     assert STRATEGIES == ("balanced", "power", "effective_number", "median_frequency")
 
 
-# Sample weights, weights of positives, priors
+# Sample weights, weights of positives, logit adjustments
 
 
 @pytest.mark.parametrize("labels", [[1, 0, 2], np.eye(3)[[1, 0, 2]], ["b", "a", "c"]], ids=["int", "one-hot", "str"])
@@ -240,15 +253,18 @@ def test_pos_weights_of_a_class_in_none_or_all_of_the_images(counts):
 
 
 @given(st.one_of(counts, st.lists(st.floats(1e-6, 1e6), min_size=2, max_size=9)))
-def test_priors_are_shares(counts):
-    assert class_priors(counts) == pytest.approx([count / sum(counts) for count in counts])
-    assert class_priors(dict(enumerate(counts))) == class_priors(counts)
+def test_logit_adjustments_are_the_logarithms_of_shares(counts):
+    shares = np.array(counts) / sum(counts)
+    np.testing.assert_allclose(logit_adjustments(counts), np.log(shares), rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(
+        logit_adjustments(dict(enumerate(counts)), 0.5), np.log(shares) / 2, rtol=1e-6, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("counts", [[], [3], [3, 0], [3, -1], [3, float("nan")], [3, float("inf")], [3, "4"]])
-def test_bad_priors(counts):
+def test_bad_counts_of_logit_adjustments(counts):
     with pytest.raises(ValueError, match="positive numbers, one for each of at least two classes"):
-        class_priors(counts)
+        logit_adjustments(counts)
 
 
 def test_it_loads_neither_tensorflow_nor_keras():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from keras_ext.directory_index import DirectoryIndex, Record
-from keras_ext.directory_scan import ScannedFile, fingerprint_of
+from keras_ext.image_listing import ScannedFile, fingerprint_of
 
 
 def read(directory, **options) -> DirectoryIndex:
@@ -91,7 +91,7 @@ class TestLayouts:
         index = read(touch(images, "a/1.png", "b/1.png", "c/1.png"), classes=["c", "a"])
         assert index.class_names == ("c", "a")
         assert [record.path for record in index.records] == ["a/1.png", "c/1.png"]
-        assert index.warnings == ("Folders that `classes` does not name are left out: b.",)
+        assert index.warnings == ("Classes that `classes` does not name are left out: b.",)
 
     def test_classes_that_look_like_splits_are_warned_of(self, images):
         touch(images, *(f"{part}/{name}/1.png" for part in ("Training", "Testing") for name in ("a", "b")))

@@ -1,6 +1,7 @@
 import io
 import random
 import struct
+import sys
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -8,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
-from keras_ext.image_file import ImageFileError, ImageInfo, read_image_info
+from keras_ext.image_file import ImageFileError, ImageInfo, decodable_image, read_image_info
 
 WIDTH, HEIGHT = 37, 29
 
@@ -38,15 +39,8 @@ def chunks(data: bytes) -> list[tuple[int, int]]:
 
 
 def sound_images() -> dict[str, bytes]:
-    """Name to bytes: JPEG and PNG in every variant."""
-    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
-    pixels = np.stack([columns * 6, rows * 8, rows * columns], axis=-1).astype(np.uint8)
-    colour = Image.fromarray(pixels)
-    grey, palette = colour.convert("L"), colour.quantize(17)
-    alpha = colour.convert("RGBA")
-    alpha.putalpha(grey)
-    orientation = Image.Exif()
-    orientation[0x0112] = 6
+    """Name to bytes: what stays as it is, in every variant."""
+    pixels, colour, grey, palette, alpha, orientation = _pictures()
     wide = np.repeat(pixels.reshape(HEIGHT, -1), 2, axis=1)
     interlaced = b"".join(
         b"\0" + row.tobytes()
@@ -87,7 +81,74 @@ def sound_images() -> dict[str, bytes]:
         "png, interlaced": png(8, 2, interlaced, interlaced=1),
         "png, animated": _saved(colour, "PNG", save_all=True, append_images=[colour.rotate(90)]),
         "png, text": _saved(colour, "PNG", dpi=(72, 72)),
+        "gif": _saved(palette, "GIF"),
+        "gif, grey": _saved(grey, "GIF"),
+        "gif, interlaced": _saved(palette, "GIF", interlace=1),
+        "gif, transparent": _saved(palette, "GIF", transparency=3),
+        "gif, animated": _saved(palette, "GIF", save_all=True, append_images=[palette.rotate(90), grey]),
+        "gif, comment": _saved(palette, "GIF", comment=b"x" * 300),
+        "gif, larger": _saved(palette.resize((400, 300)), "GIF"),
+        "bmp": _saved(colour, "BMP"),
+        "bmp, grey": _saved(grey, "BMP"),
+        "bmp, palette": _saved(palette, "BMP"),
+        "bmp, alpha": _saved(alpha, "BMP"),
+        "bmp, top down": _top_down(_saved(colour, "BMP")),
     }
+
+
+def other_images() -> dict[str, bytes]:
+    """Name to bytes: what becomes PNG. Names begin with the format."""
+    pixels, colour, grey, palette, alpha, orientation = _pictures()
+    grey16 = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+    more = {"save_all": True, "append_images": [colour.rotate(90)]}
+    return {
+        "webp": _saved(colour, "WEBP"),
+        "webp, lossless": _saved(colour, "WEBP", lossless=True),
+        "webp, alpha": _saved(alpha, "WEBP", lossless=True, exact=True),
+        "webp, EXIF": _saved(colour, "WEBP", exif=orientation, lossless=True),
+        "webp, animated": _saved(colour, "WEBP", lossless=True, **more),
+        "tiff": _saved(colour, "TIFF"),
+        "tiff, LZW": _saved(colour, "TIFF", compression="tiff_lzw"),
+        "tiff, deflate": _saved(colour, "TIFF", compression="tiff_deflate"),
+        "tiff, JPEG": _saved(colour, "TIFF", compression="jpeg"),
+        "tiff, 1 bit": _saved(colour.convert("1"), "TIFF", compression="group4"),
+        "tiff, grey": _saved(grey, "TIFF"),
+        "tiff, 16 bit": _saved(grey16, "TIFF"),
+        "tiff, alpha": _saved(alpha, "TIFF"),
+        "tiff, palette": _saved(palette, "TIFF"),
+        "tiff, CMYK": _saved(colour.convert("CMYK"), "TIFF"),
+        "tiff, EXIF": _saved(colour, "TIFF", exif=orientation),
+        "tiff, two pages": _saved(colour, "TIFF", **more),
+        "ppm": _saved(colour, "PPM"),
+        "ppm, grey": _saved(grey, "PPM"),
+        "ppm, 1 bit": _saved(colour.convert("1"), "PPM"),
+        "ppm, 16 bit": b"P5 %d %d 65535\n" % (WIDTH, HEIGHT) + np.asarray(grey16).astype(">u2").tobytes(),
+        "ppm, plain": b"P2\n# a comment\n%d %d\n255\n" % (WIDTH, HEIGHT) + b" ".join(b"%d" % x for x in grey.tobytes()),
+        "jpeg2000": _saved(colour, "JPEG2000"),
+        "bmp, 1 bit": _saved(colour.convert("1"), "BMP"),
+        "gif, small first frame": _small_first_frame(_saved(palette, "GIF")),
+    }
+
+
+def _pictures() -> tuple:
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    pixels = np.stack([columns * 6, rows * 8, rows * columns], axis=-1).astype(np.uint8)
+    colour = Image.fromarray(pixels)
+    grey, palette = colour.convert("L"), colour.quantize(17)
+    alpha = colour.convert("RGBA")
+    alpha.putalpha(grey)
+    orientation = Image.Exif()
+    orientation[0x0112] = 6
+    return pixels, colour, grey, palette, alpha, orientation
+
+
+def _top_down(data: bytes) -> bytes:
+    return data[:22] + struct.pack("<i", -HEIGHT) + data[26:]
+
+
+def _small_first_frame(data: bytes) -> bytes:
+    """The same frame on a larger canvas, of which TensorFlow would show the frame alone."""
+    return data[:6] + struct.pack("<HH", WIDTH + 5, HEIGHT + 5) + data[10:]
 
 
 def _saved(image: Image.Image, image_format: str, **options) -> bytes:
@@ -99,7 +160,7 @@ def _saved(image: Image.Image, image_format: str, **options) -> bytes:
 def damaged_images(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
     """Yields (what was done, bytes): truncated, bit-flipped, concatenated and otherwise mistreated images."""
     draw = random.Random(seed)
-    sound = sound_images()
+    sound = {**sound_images(), **other_images()}
     for _ in range(count):
         name = draw.choice(list(sound))
         damage = draw.choice(_DAMAGES)
@@ -148,7 +209,7 @@ def _zeroed(data, draw):
 
 
 def _concatenated(data, draw):
-    other = draw.choice(list(sound_images().values()))
+    other = draw.choice(list(SOUND.values()))
     return data[: draw.randrange(1, len(data) + 1)] + other
 
 
@@ -187,12 +248,13 @@ _DAMAGES = (
 
 
 SOUND = sound_images()
+OTHERS = other_images()
 PNG = SOUND["png"]
 
 
 def outcome(data, **options) -> ImageInfo | str:
     try:
-        return read_image_info(data, **options)
+        return decodable_image(data, **options).info
     except ImageFileError as error:
         return str(error)
 
@@ -223,6 +285,101 @@ def test_channels(name, channels):
     assert read_image_info(SOUND[name]).channels == channels
 
 
+@pytest.mark.parametrize("name", SOUND)
+def test_sound_image_stays_as_it_is(name):
+    image = decodable_image(SOUND[name])
+    assert image.data is SOUND[name]
+    assert (image.info, image.original_format) == (read_image_info(SOUND[name]), image.info.format)
+
+
+@pytest.mark.parametrize("verify", ["decode", "header"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_image_becomes_png_without_loss(name, verify):
+    image = decodable_image(OTHERS[name], verify)
+    assert image.original_format == name.split(",", maxsplit=1)[0]
+    assert image.info == read_image_info(image.data)
+    assert image.info.format == "png"
+    with Image.open(io.BytesIO(image.data)) as made, Image.open(io.BytesIO(OTHERS[name])) as original:
+        upright = ImageOps.exif_transpose(original)
+        assert made.size == upright.size
+        expected = upright.convert("RGB") if upright.mode == "CMYK" else upright
+        mode = "I" if "16 bit" in name else "RGBA"
+        np.testing.assert_array_equal(np.asarray(made.convert(mode)), np.asarray(expected.convert(mode)))
+
+
+@pytest.mark.parametrize("name", ["webp, EXIF", "tiff, EXIF"])
+def test_other_image_is_turned_upright(name):
+    # PNG readers do not look for an orientation.
+    image = decodable_image(OTHERS[name])
+    assert (image.info.width, image.info.height) == (HEIGHT, WIDTH)
+    with Image.open(io.BytesIO(image.data)) as made:
+        np.testing.assert_array_equal(np.asarray(made), np.rot90(_pictures()[0], -1))
+
+
+def test_broken_orientation_leaves_the_image_as_it_is():
+    for damage in (b"MM\0*\xff\xff\xff\xff", b"XX\0*\0\0\0\x08", b"MM\0*\0\0\0\x08\0\xff\x01\x12"):
+        data = _saved(Image.fromarray(_pictures()[0]), "WEBP", exif=b"Exif\0\0" + damage, lossless=True)
+        assert decodable_image(data).info.width == WIDTH
+
+
+@pytest.mark.parametrize(
+    "name, channels, mode",
+    [
+        ("tiff, 16 bit", 1, "I;16"), ("ppm, 16 bit", 1, "I;16"), ("tiff, palette", 3, "P"), ("webp, alpha", 4, "RGBA"),
+        ("tiff, CMYK", 3, "RGB"), ("bmp, 1 bit", 1, "1"),
+    ],
+)  # fmt: skip
+def test_depth_palette_and_alpha_are_kept(name, channels, mode):
+    image = decodable_image(OTHERS[name])
+    assert image.info.channels == channels
+    assert Image.open(io.BytesIO(image.data)).mode == mode
+
+
+@pytest.mark.parametrize(
+    "data, expected",
+    [
+        (_saved(Image.new("F", (3, 3)), "TIFF"), "unsupported (pixels of mode F) TIFF"),
+        (_saved(Image.new("I", (3, 3), 1 << 20), "TIFF"), "unsupported (32 bits a pixel) TIFF"),
+        (OTHERS["webp"][:-40], "damaged WebP"),
+        (b"P4 1000001 1\n" + bytes(125_001), "damaged PPM"),
+        (OTHERS["ppm"][:-40], "truncated PPM"),
+        (OTHERS["tiff"][:100], "damaged TIFF"),
+        (OTHERS["bmp, 1 bit"][:-40], "truncated BMP"),
+    ],
+)
+def test_reason_why_an_image_cannot_become_png(data, expected):
+    with pytest.raises(ImageFileError) as refusal:
+        decodable_image(data)
+    assert str(refusal.value) == expected
+
+
+@pytest.mark.parametrize("name", [*OTHERS, "gif", "bmp", "jpeg"])
+def test_pixels_are_counted_before_any_is_decoded(name, monkeypatch):
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("decoded"))
+    data = {**SOUND, **OTHERS}[name]
+    with pytest.raises(ImageFileError, match="more than 0.001072 megapixels"):
+        decodable_image(data, max_pixels=WIDTH * HEIGHT - 1)
+
+
+def test_frames_of_a_gif_that_would_fill_the_memory_are_left_out(monkeypatch):
+    # TensorFlow decodes all frames to return the first.
+    monkeypatch.setattr("keras_ext.gif_file._MAX_PIXELS_OF_FRAMES", 2 * WIDTH * HEIGHT)
+    assert decodable_image(SOUND["gif"]).info.format == "gif"
+    image = decodable_image(SOUND["gif, animated"])
+    assert (image.info.format, image.original_format) == ("png", "gif")
+
+
+def test_gif_without_its_last_byte_is_whole():
+    assert SOUND["gif"].endswith(b";")
+    assert read_image_info(SOUND["gif"][:-1]).format == "gif"
+
+
+def test_format_without_a_reader_in_pillow(monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL.WebPImagePlugin", None)
+    with pytest.raises(ImageFileError, match=r"unsupported \(by this version of Pillow\) WebP"):
+        decodable_image(OTHERS["webp"])
+
+
 def test_info():
     assert read_image_info(PNG) == ImageInfo("png", width=37, height=29, channels=3)
 
@@ -233,10 +390,16 @@ def test_info():
         (b"", "empty file"),
         (b"just some text\n", "not an image"),
         (b"\0" * 100, "not an image"),
-        (b"GIF89a" + bytes(50), "GIF is not supported yet: expected JPEG or PNG"),
-        (b"BM" + bytes(50), "BMP is not supported yet: expected JPEG or PNG"),
-        (b"RIFF\0\0\0\0WEBPVP8 ", "WebP is not supported yet: expected JPEG or PNG"),
-        (b"II*\0" + bytes(50), "TIFF is not supported yet: expected JPEG or PNG"),
+        (b"GIF89a" + bytes(7), "damaged GIF"),
+        (b"GIF89", "truncated GIF"),
+        (SOUND["gif"][:-20], "truncated GIF"),
+        (SOUND["gif, animated"][:1000], "truncated GIF"),
+        (b"BM" + bytes(52), "damaged BMP"),
+        (SOUND["bmp"][:-1], "truncated BMP"),
+        (SOUND["bmp"][:30], "truncated BMP"),
+        (OTHERS["webp"], "WebP must be converted: TensorFlow does not decode it"),
+        (OTHERS["bmp, 1 bit"], "BMP of this kind must be converted: TensorFlow does not decode it"),
+        (b"\0\0\0\x18ftypheic" + bytes(20), "HEIC is not supported: convert it to JPEG or PNG"),
         (SOUND["jpeg"][:-2], "truncated JPEG"),
         (SOUND["jpeg"][:400], "truncated JPEG"),
         (SOUND["jpeg"][:3], "truncated JPEG"),
@@ -345,18 +508,22 @@ def test_palettes_that_libpng_refuses(palette):
 
 
 @given(
-    magic=st.sampled_from([b"\xff\xd8\xff", b"\xff\xd8\xff\xc0", b"\x89PNG\r\n\x1a\n", PNG[:16], PNG[:33], b""]),
+    magic=st.sampled_from(
+        [b"\xff\xd8\xff", b"\xff\xd8\xff\xc0", b"\x89PNG\r\n\x1a\n", PNG[:16], PNG[:33], b"", b"BM", b"GIF89a"]
+        + [data[:size] for data in {**SOUND, **OTHERS}.values() for size in (12, 30, 60)]
+    ),
     rest=st.binary(max_size=60),
     verify=st.sampled_from(["decode", "header"]),
 )
+@settings(max_examples=400, deadline=1000)
 @example(magic=b"\xff\xd8\xff\xc0", rest=b"\0\2", verify="header")
 def test_any_bytes_are_an_image_or_have_a_reason(magic, rest, verify):
     found = outcome(magic + rest, verify=verify)
-    assert found.width > 0 if isinstance(found, ImageInfo) else 0 < len(found) < 60
+    assert found.width > 0 if isinstance(found, ImageInfo) else 0 < len(found) < 80
 
 
 def test_verify_is_checked():
-    with pytest.raises(ValueError, match="verify must be 'decode' or 'header'"):
+    with pytest.raises(ValueError, match="verify must be one of 'decode', 'header'"):
         read_image_info(PNG, verify="full")
 
 
@@ -373,17 +540,17 @@ def test_what_passes_can_be_decoded_by_tensorflow(seed):
     import tensorflow as tf
 
     passed = 0
-    for what, data in [*SOUND.items(), *damaged_images(250, seed)]:
+    for what, data in [*SOUND.items(), *OTHERS.items(), *damaged_images(250, seed)]:
         try:
-            info = read_image_info(data)
+            image = decodable_image(data)
         except ImageFileError:
             continue
         passed += 1
         try:
-            decoded = tf.io.decode_image(data, channels=3, expand_animations=False)
+            decoded = tf.io.decode_image(image.data, channels=3, expand_animations=False)
         except tf.errors.InvalidArgumentError as error:
             pytest.fail(f"{what} passed, but TensorFlow says: {error}")
-        assert decoded.shape == (info.height, info.width, 3), what
+        assert decoded.shape == (image.info.height, image.info.width, 3), what
     assert passed >= 60  # the law would hold for a check that refuses everything
 
 

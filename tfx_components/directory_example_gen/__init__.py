@@ -1,6 +1,17 @@
-"""Image folders into TFX: the component and its helper for ratios."""
+"""Image folders into TFX: the component and its helper for ratios. Without TFX: `beam_ingest.ImageExamples`.
 
-from tfx_components.directory_example_gen.component import DirectoryExampleGen
-from tfx_components.directory_example_gen.ratios import split_ratios
+The names are loaded when they are first used, so that what is next to them can be used without TFX.
+"""
 
-__all__ = ["DirectoryExampleGen", "split_ratios"]
+import importlib
+from typing import Any
+
+_HOMES = {"DirectoryExampleGen": "component", "ImageExamples": "beam_ingest", "split_ratios": "ratios"}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605 - computed, so that a name is written once
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

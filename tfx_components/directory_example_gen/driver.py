@@ -25,7 +25,7 @@ class Driver(driver.Driver):
         """Overrides the stock method, which fingerprints counts and times only."""
         options = IngestOptions.of(exec_properties)
         resolved, span, version = input_folders.resolve(options.input_base, options.input_config, options.range_config)
-        index = input_folders.read_index(options.input_base, resolved, options.classes)
+        index = input_folders.read_index(options.input_base, resolved, options.settings, options.folders)
         exec_properties[standard_component_specs.INPUT_CONFIG_KEY] = proto_utils.proto_to_json(resolved)
         exec_properties[utils.SPAN_PROPERTY_NAME] = span
         exec_properties[utils.VERSION_PROPERTY_NAME] = version

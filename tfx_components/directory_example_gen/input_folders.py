@@ -1,13 +1,17 @@
 """TFX's `input_config` for image folders: spans and versions, and which folder is which split."""
 
 import os
+from collections.abc import Sequence
 
 from tfx.components.example_gen import input_processor, utils
 from tfx.proto import example_gen_pb2, range_config_pb2
 
 from keras_ext.directory_index import DirectoryIndex
 from keras_ext.features import SPLIT_OF_FOLDER
+from keras_ext.image_input import InputSettings, read_images
+from tfx_components.directory_example_gen.beam_source import open_elsewhere
 
+_FILES = (".zip", ".tar", ".tar.gz", ".tgz", ".csv", ".jsonl", ".parquet")
 _IN_FOLDER = "/*"  # TFX finds spans by files; a folder is found by what lies in it
 
 
@@ -49,6 +53,12 @@ def check_input(input_config: example_gen_pb2.Input, range_config: range_config_
         )
 
 
+def _searched(pattern: str) -> str:
+    """Returns what TFX looks for: an archive itself, or the files in a folder."""
+    folder = folder_of(pattern)
+    return folder if folder.lower().endswith(_FILES) else folder + _IN_FOLDER
+
+
 def resolve(
     input_base: str, input_config: example_gen_pb2.Input, range_config: range_config_pb2.RangeConfig | None
 ) -> tuple[example_gen_pb2.Input, int, int | None]:
@@ -58,8 +68,7 @@ def resolve(
       The `input_config` with plain folders as patterns, the span and the version.
     """
     splits = [
-        example_gen_pb2.Input.Split(name=split.name, pattern=folder_of(split.pattern) + _IN_FOLDER)
-        for split in input_config.splits
+        example_gen_pb2.Input.Split(name=split.name, pattern=_searched(split.pattern)) for split in input_config.splits
     ]
     if not any(any(utils.verify_split_pattern_specs(split)) for split in splits):
         return example_gen_pb2.Input(splits=splits), 0, None
@@ -70,12 +79,36 @@ def resolve(
     return example_gen_pb2.Input(splits=splits), span, version
 
 
-def read_index(input_base: str, input_config: example_gen_pb2.Input, classes: list[str] | None) -> DirectoryIndex:
+def base_and_folders(input_base: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> tuple[str, list[str]]:
+    """Returns the input, or the folder that holds all of several inputs and where they lie in it."""
+    if isinstance(input_base, str | os.PathLike):
+        return os.fspath(input_base), []
+    folders = [os.path.abspath(folder) for folder in input_base]
+    if not folders:
+        raise ValueError("input_base must name a folder. Received: an empty list.")
+    base = os.path.commonpath(folders)
+    return base, [os.path.relpath(folder, base) for folder in folders]
+
+
+def read_index(
+    input_base: str,
+    input_config: example_gen_pb2.Input,
+    settings: InputSettings | None = None,
+    folders: Sequence[str] = (),
+) -> DirectoryIndex:
     """Lists the images of an input whose patterns are resolved.
 
-    Several input splits are taken as given; one, or none, is a folder whose layout is recognised.
+    Several input splits are taken as given; one, or none, is a folder or archive whose layout is recognised.
+
+    Args:
+      input_base: The input.
+      input_config: Which folder or archive below `input_base` to take, or which folder is which split.
+      settings: How the images are read.
+      folders: The folders below `input_base` to take, where they are several.
     """
-    folders = {folder_of(split.pattern): SPLIT_OF_FOLDER.get(split.name, "") for split in input_config.splits}
+    splits = {folder_of(split.pattern): SPLIT_OF_FOLDER.get(split.name, "") for split in input_config.splits}
     if len(input_config.splits) > 1:
-        return DirectoryIndex.from_directory(input_base, classes, folders)
-    return DirectoryIndex.from_directory(os.path.join(input_base, *folders), classes)
+        return read_images(input_base, settings, splits, open_elsewhere)
+    if folders:
+        return read_images([os.path.join(input_base, folder) for folder in folders], settings)
+    return read_images(os.path.join(input_base, *splits), settings, open_elsewhere=open_elsewhere)

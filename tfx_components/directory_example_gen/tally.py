@@ -5,6 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from keras_ext.features import SPLITS
+from keras_ext.image_findings import Place
+from keras_ext.image_listing import Record
+
 
 @dataclass
 class Tally:
@@ -50,3 +56,24 @@ class Tally:
 def merge_tallies(tallies: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Adds up tallies; for Beam, which combines sums with sums again."""
     return Tally.merged(tallies).as_dict()
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What was written.
+
+    Attributes:
+      tally: The counts, and the files that were rejected while reading.
+      records: The records of the images that were written, sorted by path.
+      facts: What is known of each of them, in the same order; see `keras_ext.image_facts`.
+    """
+
+    tally: Tally
+    records: list[Record]
+    facts: np.ndarray
+
+    @property
+    def places(self) -> list[Place]:
+        """Where each image is and went."""
+        splits = [SPLITS[split] for split in self.facts["split"]]
+        return [Place(one.path, one.label, split) for one, split in zip(self.records, splits, strict=True)]

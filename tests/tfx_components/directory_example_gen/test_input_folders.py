@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 from tfx.proto import example_gen_pb2, range_config_pb2
 
@@ -41,15 +43,15 @@ def test_pattern_that_is_no_folder_is_refused(pattern):
 
 def test_several_splits_are_given_splits(make_image_folder):
     folder = make_image_folder({"training_set": {"a": 2, "b": 2}, "test_set": {"a": 1, "b": 1}})
-    index = input_folders.read_index(str(folder), config(train="training_set/*", test="test_set/*"), None)
+    index = input_folders.read_index(str(folder), config(train="training_set/*", test="test_set/*"))
     assert index.given_splits == ("train", "test")
     assert index.records[0].path == "test_set/a/0000.png"
 
 
 def test_one_split_is_a_folder_whose_layout_is_recognised(make_image_folder):
     folder = make_image_folder({"v1": {"train": {"a": 2, "b": 2}}, "v2": {"a": 2, "b": 2}})
-    assert input_folders.read_index(str(folder), config(all="v1/*"), None).given_splits == ("train",)
-    assert input_folders.read_index(str(folder), config(all="v2/*"), None).given_splits == ()
+    assert input_folders.read_index(str(folder), config(all="v1/*")).given_splits == ("train",)
+    assert input_folders.read_index(str(folder), config(all="v2/*")).given_splits == ()
 
 
 def test_latest_span_and_version(make_image_folder):
@@ -58,14 +60,14 @@ def test_latest_span_and_version(make_image_folder):
     )
     resolved, number, version = input_folders.resolve(str(folder), config(all="span-{SPAN}/v-{VERSION}/*"), LATEST)
     assert (number, version) == (10, 2)
-    assert input_folders.read_index(str(folder), resolved, None).found == 4
+    assert input_folders.read_index(str(folder), resolved).found == 4
 
 
 def test_span_of_a_range(make_image_folder):
     folder = make_image_folder({"s08": {"a": 1, "b": 1}, "s10": {"a": 2, "b": 2}})
     resolved, number, version = input_folders.resolve(str(folder), config(all="s{SPAN:2}/*"), span(8))
     assert (number, version) == (8, None)
-    assert input_folders.read_index(str(folder), resolved, None).found == 2
+    assert input_folders.read_index(str(folder), resolved).found == 2
 
 
 def test_date(make_image_folder):
@@ -73,13 +75,25 @@ def test_date(make_image_folder):
     patterns = config(train="{YYYY}-{MM}-{DD}/train", test="{YYYY}-{MM}-{DD}/test")
     resolved, number, _ = input_folders.resolve(str(folder), patterns, None)
     assert number == 20455  # days since 1970
-    assert input_folders.read_index(str(folder), resolved, None).given_splits == ("train", "test")
+    assert input_folders.read_index(str(folder), resolved).given_splits == ("train", "test")
 
 
 def test_resolved_patterns_stay_as_they_are(make_image_folder):
     folder = str(make_image_folder({"s3": {"a": 1, "b": 1}}))
     resolved, _, _ = input_folders.resolve(folder, config(all="s{SPAN}/*"), None)
     assert input_folders.resolve(folder, resolved, None) == (resolved, 0, None)
+
+
+def test_span_of_archives(make_image_folder, tmp_path):
+    folder = make_image_folder({"s1": {"a": 1, "b": 1}, "s2": {"a": 2, "b": 2}})
+    for name in ("s1", "s2"):
+        shutil.make_archive(str(tmp_path / "packed" / name), "zip", folder / name)
+    patterns = config(all="s{SPAN}.zip")
+    resolved, number, _ = input_folders.resolve(str(tmp_path / "packed"), patterns, LATEST)
+    assert number == 2
+    assert input_folders.read_index(str(tmp_path / "packed"), resolved).found == 4
+    resolved, _, _ = input_folders.resolve(str(tmp_path / "packed"), patterns, span(1))
+    assert input_folders.read_index(str(tmp_path / "packed"), resolved).found == 2
 
 
 def test_no_such_span(make_image_folder):

@@ -6,8 +6,19 @@ import itertools
 import pytest
 
 from keras_ext.directory_index import DirectoryIndex, Record
-from tfx_components.directory_example_gen.report import Report, check_report, rejected_files, rejected_table
-from tfx_components.directory_example_gen.tally import Tally, merge_tallies
+from keras_ext.image_facts import ImageFact, facts_of
+from keras_ext.image_file import ImageInfo
+from keras_ext.image_findings import Findings
+from keras_ext.splits import SplitPlan
+from tfx_components.directory_example_gen.report import (
+    Report,
+    check_groups,
+    check_report,
+    csv_table,
+    rejected_files,
+    rejected_table,
+)
+from tfx_components.directory_example_gen.tally import Ingested, Tally, merge_tallies
 
 RATIOS = {"train": 8, "eval": 1}
 
@@ -25,14 +36,30 @@ def tally(rejected=(), **written) -> Tally:
     return total
 
 
+def ingested(counted, *images) -> Ingested:
+    """What was written, with facts of images (record, split)."""
+    facts = [
+        ImageFact(0, split, "png", ImageInfo("png", 30 + number, 20, 3), f"{number:064x}", 100 * number, None)
+        for number, (_, split) in enumerate(images)
+    ]
+    return Ingested(counted, [record for record, _ in images], facts_of(facts))
+
+
+def report_of(listed, counted, *images, ratios=RATIOS, strategy="hash") -> Report:
+    plan = SplitPlan(listed.given_splits, ratios, strategy)
+    written = ingested(counted, *images)
+    return Report.of(listed, written, plan, Findings.of(written.facts, written.places, None))
+
+
 def checked(listed, counted, max_rejected=0.1, ratios=RATIOS):
-    check_report(Report.of(listed, counted, ratios), rejected_files(listed, counted), max_rejected)
+    check_report(report_of(listed, counted, ratios=ratios), rejected_files(listed, counted), max_rejected)
 
 
 def test_report():
     listed = index(a=5, b=3, rejected=[("stray.png", "no class folder")])
     counted = tally(train_a=4, train_b=2, eval_b=1, rejected=[("a/1.png", "truncated PNG")])
-    report = Report.of(listed, counted, RATIOS)
+    nothing = {"groups": 0, "images": 0, "groups_in_several_splits": 0, "first": []}
+    report = report_of(listed, counted, *((record, 0) for record in listed.records[:3]))
     assert dataclasses.asdict(report) == {
         "found": 9,
         "written": 7,
@@ -40,9 +67,22 @@ def test_report():
         "ignored": 4,
         "layout": "<class>/<image>",
         "class_names": ("a", "b"),
+        "split": "hash",
         "splits": {"train": {"a": 4, "b": 2}, "eval": {"a": 0, "b": 1}},
         "formats": {"png": 7},
+        "sizes": {
+            "width": {"least": 30, "median": 31, "most": 32},
+            "height": {"least": 20, "median": 20, "most": 20},
+            "shorter_side": {"least": 20, "median": 20, "most": 20},
+            "bytes": {"least": 0, "median": 100, "most": 200},
+        },
         "rejected_by_reason": {"no class folder": 1, "truncated PNG": 1},
+        "findings": {
+            "exact_duplicates": nothing,
+            "near_duplicates": nothing,
+            "conflicting_labels": nothing,
+            "flagged": {},
+        },
         "warnings": ["From the index.", "Classes without an image in the split 'eval': a."],
     }
     assert report.summary == ("7 of 9 images in 2 classes written (train 6, eval 1); 2 rejected, 4 other files ignored")
@@ -55,7 +95,7 @@ def test_class_that_the_index_already_missed_is_warned_of_once():
         given_splits=("train", "eval"),
         records=(Record("t/a/1", "a", "train"), Record("t/b/1", "b", "train"), Record("v/a/1", "a", "eval")),
     )
-    report = Report.of(listed, tally(train_a=1, train_b=1, eval_a=1), RATIOS)
+    report = report_of(listed, tally(train_a=1, train_b=1, eval_a=1))
     assert report.warnings == ["From the index."]
 
 
@@ -88,7 +128,7 @@ def test_empty_split():
 
 
 def test_table_survives_any_name():
-    rows = [('a,"b"\n;c.png', "empty file"), ("猫/é 1.jpg", "truncated JPEG"), ("=1+1.png", "not an image")]
+    rows = [('a,"b"\n;c.png', "empty file"), ("猫/é 1.jpg", "truncated JPEG"), (" a-1=2@3.png", "not an image")]
     assert list(csv.reader(io.StringIO(rejected_table(rows), newline=""))) == [["path", "reason"], *map(list, rows)]
 
 
@@ -105,3 +145,37 @@ def test_tallies_add_up_in_any_order_and_grouping():
         "formats": {"png": 6},
         "rejected": [["a", "not an image"], ["x", "empty file"]],
     }
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_is_a_formula(start):
+    [_, row] = csv.reader(io.StringIO(csv_table(("path", "reason"), [(f"{start}1+1.png", "x")]), newline=""))
+    assert row == [f"'{start}1+1.png", "x"]
+
+
+def test_groups_in_several_splits_are_warned_of():
+    records = [Record(f"a/{number}", "a", group=group) for number, group in enumerate(["p", "p", "q", None])]
+    images = list(zip(records, (0, 1, 0, 0), strict=True))
+    counted = tally(train_a=3, eval_a=1)
+    assert report_of(index(a=4), counted, *images).warnings[1:] == [
+        "Groups that lie in several splits: p. Pass split='group' to keep each in one."
+    ]
+    assert report_of(index(a=4), counted, *images[:1], *images[2:], strategy="group").warnings[1:] == [
+        "Images without a group, divided by their content: 1."
+    ]
+
+
+def test_division_by_groups_needs_one():
+    with pytest.raises(ValueError, match="split='group' needs groups"):
+        check_groups([Record("a/1", "a")], SplitPlan((), RATIOS, "group"))
+    check_groups([Record("a/1", "a"), Record("a/2", "a", group="p")], SplitPlan((), RATIOS, "group"))
+    check_groups([Record("a/1", "a")], SplitPlan((), RATIOS))
+
+
+def test_unlabelled_images():
+    listed = dataclasses.replace(index(), records=(Record("1.png", None),), class_names=())
+    counted = Tally()
+    counted.add("train", "", "png")
+    report = report_of(listed, counted, (listed.records[0], 0), ratios={"train": 1})
+    assert (report.written, report.splits) == (1, {"train": {"": 1}})
+    assert report.summary == "1 of 1 images written (train 1); 0 rejected, 4 other files ignored"
