@@ -44,6 +44,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--dry-run", action="store_true", help="print the settings and the components, run nothing")
     inspect = commands.add_parser("inspect", help="what is in a folder of images: classes, counts, sizes, problems")
     _add_images(inspect)
+    _add_settings(inspect)
+    split = commands.add_parser("split", help="write split folders, as hard links where possible and else as copies")
+    _add_images(split)
+    split.add_argument("--output", required=True, metavar="DIR", help="a new or empty folder")
+    split.add_argument("--ratios", nargs=3, type=float, metavar=("TRAIN", "EVAL", "TEST"), help="shares (0.8 0.1 0.1)")
+    split.add_argument("--strategy", choices=("hash", "group", "stratified", "given"), help="the setting ingest.split")
+    _add_settings(split)
     preview = commands.add_parser("preview", help="a picture of images and of what augmentation makes of them")
     _add_images(preview)
     preview.add_argument("--output", required=True, metavar="FILE.png", help="the picture; also .pdf, .svg, .jpg")
@@ -61,7 +68,12 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
 
 
 def _add_images(command: argparse.ArgumentParser) -> None:
-    command.add_argument("images", metavar="IMAGES", help="<class>/<image> or <split>/<class>/<image>")
+    command.add_argument(
+        "images",
+        metavar="IMAGES",
+        help="a folder (<class>/<image> or <split>/<class>/<image>), a zip, tar or tar.gz file, the address of one, "
+        "or a manifest (.csv, .jsonl, .parquet)",
+    )
 
 
 if __name__ == "__main__":

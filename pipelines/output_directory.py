@@ -41,7 +41,8 @@ def output_directory(path: str | Path, images: str | Path) -> Iterator[Path]:
             raise OutputDirectoryError(
                 f"Another run is alive in '{output}'. Wait for it to end, or choose another --output."
             ) from None
-        _record_input(output, os.path.realpath(images))
+        images = os.fspath(images)
+        _record_input(output, images if "://" in images else os.path.realpath(images))
         yield output
 
 

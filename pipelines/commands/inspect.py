@@ -1,64 +1,97 @@
 """`keras-ext inspect`: what is in a folder of images, without TFX and without writing anything."""
 
 import argparse
-import os
-import statistics
 from collections import Counter
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
+import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from keras_ext.directory_index import DirectoryIndex, Record
-from keras_ext.image_file import ImageFileError, ImageInfo, read_image_info
+from keras_ext.features import SPLITS
+from keras_ext.image_facts import FACTS, ImageFact, facts_of
+from keras_ext.image_file import ImageFileError
+from keras_ext.image_findings import Findings, Group, Place, telling_first
+from keras_ext.image_listing import listed
+from keras_ext.image_reader import Image, ImageReader, pays_in_threads
+from pipelines.config import read_config
+from pipelines.image_classification.config import Config
+from pipelines.image_classification.resolve import input_path, read_input
 
-_Seen: TypeAlias = tuple[Record, ImageInfo | str]  # what the file holds, or why it cannot be used
+_TOGETHER = 64  # images measured at once
+_NAMED = 3  # of each finding
 
 
 def main(options: argparse.Namespace) -> int:
-    """Prints layout, classes, sizes and unreadable files; opens and decodes every image."""
+    """Prints layout, classes, sizes, findings and unreadable files; opens and decodes every image."""
     console = Console(markup=False, highlight=False)  # names of files and classes are data
-    index = DirectoryIndex.from_directory(options.images)
-    seen = _look_at(index)
-    read = [(record, found) for record, found in seen if isinstance(found, ImageInfo)]
-    problems = [*index.rejected, *((record.path, found) for record, found in seen if isinstance(found, str))]
+    config = read_config(Config, options.config, options.set, images=input_path(options.images), output="")
+    ingest = config.ingest
+    index = read_input(config)
+    threaded = pays_in_threads(index.size_bytes, index.found)
+    look = _look_at(index, ImageReader(index.source, "decode", ingest.max_pixels, threaded, ingest.check_images))
+    findings = Findings.of(look.facts, look.places, ingest.checks if ingest.check_images else None)
+    problems = sorted([*index.rejected, *look.problems])
     console.print(f"Layout {index.layout}")
-    console.print(_class_table(index, [record for record, _ in read]))
-    console.print(_size_line([info for _, info in read]))
-    for warning in index.warnings:
-        console.print(f"Warning: {warning}", style="yellow")
+    console.print(_class_table(index, look.places))
+    console.print(_size_line(look.facts))
+    for warning in [*index.warnings, *findings.warnings]:
+        console.print(f"Warning: {warning}", style="yellow", soft_wrap=True)
+    if table := _findings_table(findings):
+        console.print(table)
     for path, reason in problems:
         console.print(f"{path}: {reason}", style="red", soft_wrap=True)
     console.print(
-        f"Found {index.found:,} images: {len(read):,} can be used, {len(problems):,} cannot. "
+        f"Found {index.found:,} images: {len(look.places):,} can be used, {len(problems):,} cannot. "
         f"Ignored {index.ignored:,} other files.",
         style="bold",
     )
     return 0
 
 
-def _look_at(index: DirectoryIndex) -> list[_Seen]:
-    # Decoding releases the interpreter's lock, so threads use every core.
-    with ThreadPoolExecutor(os.cpu_count()) as pool, Progress(transient=True) as progress:
-        looked = pool.map(lambda record: (record, _look_at_one(index.directory, record)), index.records)
-        return list(progress.track(looked, total=len(index.records), description="Reading images"))
+@dataclass
+class _Look:
+    """What remains of the images that were looked at."""
+
+    places: list[Place] = field(default_factory=list)
+    facts: np.ndarray = field(default_factory=lambda: np.zeros(0, FACTS))
+    problems: list[tuple[str, str]] = field(default_factory=list)
 
 
-def _look_at_one(directory: str, record: Record) -> ImageInfo | str:
-    try:
-        with open(os.path.join(directory, record.path), "rb") as file:
-            return read_image_info(file.read())
-    except OSError as error:
-        return error.strerror or str(error)
-    except ImageFileError as error:
-        return str(error)
+def _look_at(index: DirectoryIndex, reader: ImageReader) -> _Look:
+    records = sorted(index.records, key=lambda record: index.source.position(record.path))
+    look, waiting, measured = _Look(), list[ImageFact](), [np.zeros(0, FACTS)]
+    for record, image in _tracked(reader.read_all(records), len(records)):
+        if isinstance(image, ImageFileError):
+            look.problems.append((record.path, str(image)))
+            continue
+        look.places.append(Place(record.path, record.label, record.split))
+        waiting.append(_fact(record, image))
+        if len(waiting) == _TOGETHER:
+            measured.append(facts_of(waiting))
+            waiting.clear()
+    look.facts = np.concatenate([*measured, facts_of(waiting)])
+    return look
 
 
-def _class_table(index: DirectoryIndex, records: Iterable[Record]) -> Table:
-    counts = Counter((record.label, record.split) for record in records)
+def _tracked(
+    images: Iterator[tuple[Record, Image | ImageFileError]], total: int
+) -> Iterator[tuple[Record, Image | ImageFileError]]:
+    with Progress(transient=True) as progress:
+        yield from progress.track(images, total=total, description="Reading images")
+
+
+def _fact(record: Record, image: Image) -> ImageFact:
+    split = SPLITS.index(record.split) if record.split else -1
+    name = image.original_format or image.info.format
+    return ImageFact(0, split, name, image.info, image.digest, image.size, image.thumbnail)
+
+
+def _class_table(index: DirectoryIndex, places: Iterable[Place]) -> Table:
+    counts = Counter((place.label, place.split) for place in places)
     splits = index.given_splits or (None,)
     table = Table("index", "class", box=None)
     for split in splits:
@@ -68,18 +101,40 @@ def _class_table(index: DirectoryIndex, records: Iterable[Record]) -> Table:
     return table
 
 
-def _size_line(infos: list[ImageInfo]) -> str:
-    if not infos:
+def _size_line(facts: np.ndarray) -> str:
+    if not len(facts):
         return "No image can be read."
-    formats = Counter(info.format for info in infos)
+    formats = Counter(name.decode() for name in facts["format"].tolist())
     named = ", ".join(f"{name} {count:,}" for name, count in formats.most_common())
-    return (
-        f"Width {_range(info.width for info in infos)}, height {_range(info.height for info in infos)} pixels; {named}"
-    )
+    return f"Width {_range(facts['width'])}, height {_range(facts['height'])} pixels; {named}"
 
 
-def _range(values: Iterable[int]) -> str:
-    ordered = sorted(values)
+def _range(values: np.ndarray) -> str:
+    ordered = np.sort(values)
     if ordered[0] == ordered[-1]:
         return str(ordered[0])
-    return f"{ordered[0]} to {ordered[-1]} (median {statistics.median_low(ordered)})"
+    return f"{ordered[0]} to {ordered[-1]} (median {ordered[(len(ordered) - 1) // 2]})"
+
+
+def _findings_table(findings: Findings) -> Table | None:
+    """Names the first images of each kind of finding; None where nothing was found."""
+    table = Table("finding", box=None)
+    table.add_column("images", justify="right")
+    table.add_column("such as", overflow="fold")
+    groups = {
+        "exact duplicates": findings.exact_duplicates,
+        "near duplicates": findings.near_duplicates,
+        "conflicting labels": findings.conflicting_labels,
+    }
+    for name, found in groups.items():
+        if found:
+            table.add_row(name, f"{sum(map(len, found)):,}", "; ".join(map(_group, telling_first(found)[:_NAMED])))
+    for name, places in findings.flagged.items():
+        if places:
+            paths = listed((place.path for place in places), limit=_NAMED)
+            table.add_row(name.replace("_", " "), f"{len(places):,}", paths)
+    return table if table.row_count else None
+
+
+def _group(group: Group) -> str:
+    return " = ".join(map(str, group[:_NAMED])) + (" = ..." if len(group) > _NAMED else "")

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, cast
 
 from keras_ext import features
 from keras_ext.directory_index import DirectoryIndex
-from keras_ext.image_file import ImageFileError, read_image_info
+from keras_ext.image_file import ImageFileError, decodable_image
 from pipelines.config import read_config
 from pipelines.image_classification.config import Config
-from pipelines.image_classification.resolve import resolve
+from pipelines.image_classification.resolve import read_input, resolve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,9 +30,7 @@ def main(options: argparse.Namespace) -> int:
     config = read_config(Config, options.config, options.set, images=options.images, output=options.output)
     config = resolve(config)
     seed = config.train.seed if options.seed is None else options.seed
-    files, labels = _choose(
-        DirectoryIndex.from_directory(config.images, classes=config.ingest.classes or None), options.rows, seed
-    )
+    files, labels = _choose(read_input(config), options.rows, seed)
     with _quiet():
         versions = _versions(config, files, labels, seed)
     _save_grid(options.output, versions, labels)
@@ -82,9 +80,8 @@ def _of_each_class(index: DirectoryIndex, seed: int) -> Iterator[tuple[bytes, st
 def _readable(index: DirectoryIndex, paths: Sequence[str], label: str) -> Iterator[tuple[bytes, str]]:
     for path in paths:
         try:
-            with open(os.path.join(index.directory, path), "rb") as file:
-                contents = file.read()
-            read_image_info(contents)
+            contents = index.source.read(path)
+            decodable_image(contents)
         except (OSError, ImageFileError):  # ingest will reject it
             continue
         yield contents, label
@@ -98,7 +95,8 @@ def _versions(config: Config, files: Sequence[bytes], labels: Sequence[str], see
     from keras_ext.layers import Augmentation, DecodeImage
 
     height, width = cast(tuple[int, int], config.image.size)
-    images = tf.function(DecodeImage(height, width, config.image.color_mode))(tf.constant(files))
+    decodable = [decodable_image(contents, verify="header").data for contents in files]
+    images = tf.function(DecodeImage(height, width, config.image.color_mode))(tf.constant(decodable))
     augment = Augmentation(config.augmentation.layers, seed=seed)
     # The keys that training uses: an image looks here as it will there, where the layers draw by key.
     keys = image_keys([hashlib.sha256(contents).hexdigest() for contents in files])

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from keras_ext import features
 from pipelines.config import read_config, to_toml
 from pipelines.image_classification.config import Config
@@ -24,7 +22,6 @@ from pipelines.terminal import Terminal, terminal
 if TYPE_CHECKING:
     from tfx.orchestration.pipeline import Pipeline
 
-    from pipelines.image_classification.evaluation import Verdict
     from pipelines.runners import ComponentRun
 
 NOT_BLESSED = 3
@@ -124,7 +121,7 @@ def _conclude(config: Config, components: Mapping[str, "ComponentRun"], shown: T
     ingest = components["DirectoryExampleGen"]
     report = summary.ingest_report(ingest)
     verdict = summary.verdict_of(components)
-    shown.print(_recall_table(verdict, report["splits"]["train"]))
+    shown.print(summary.class_table(components, config.imbalance))
     for warning in report["warnings"]:
         shown.print(f"Warning: {warning}", style="yellow")
     if report["rejected"]:
@@ -143,13 +140,3 @@ def _conclude(config: Config, components: Mapping[str, "ComponentRun"], shown: T
         return NOT_BLESSED
     shown.print(f"Model: {os.path.relpath(path)}", style="bold")
     return 0
-
-
-def _recall_table(verdict: "Verdict", train_counts: Mapping[str, int]) -> Table:
-    table = Table("class", title_justify="left", box=None)
-    table.add_column("train images", justify="right")
-    table.add_column("recall", justify="right")
-    for name, count in train_counts.items():
-        recall = verdict.recall.get(name)  # none where the scored split holds no image of the class
-        table.add_row(name, f"{count:,}", "-" if recall is None else f"{recall:.4f}")
-    return table

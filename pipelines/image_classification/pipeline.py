@@ -22,6 +22,7 @@ from tfx.types.standard_artifacts import Model, ModelBlessing
 from keras_ext import features
 from pipelines.image_classification.config import Config
 from pipelines.image_classification.evaluation import evaluation_config
+from pipelines.image_classification.imbalance import check_imbalance, class_weights_of
 from pipelines.image_classification.resolve import resolve
 from tfx_components.code_version import code_version
 from tfx_components.directory_example_gen import DirectoryExampleGen, split_ratios
@@ -31,6 +32,7 @@ from tfx_components.pusher import Pusher
 from tfx_components.trainer import Trainer
 
 _ROOM = "pipelines.image_classification"
+_MOST_CLASSES = 1_000_000
 
 
 def create_pipeline(config: Config) -> Pipeline:
@@ -43,7 +45,8 @@ def create_pipeline(config: Config) -> Pipeline:
       A TFX pipeline whose metadata, artifacts and pushed models lie in `config.output`.
 
     Raises:
-      ValueError: The folder of images cannot be used; the message says what was expected.
+      ValueError: The folder of images cannot be used, or settings exclude each other; the message says what was
+        expected.
 
     Example:
 
@@ -53,6 +56,7 @@ def create_pipeline(config: Config) -> Pipeline:
     ```
     """
     config = resolve(config)
+    check_imbalance(config)
     return Pipeline(
         pipeline_name="image_classification",
         pipeline_root=os.path.join(config.output, "artifacts"),
@@ -68,11 +72,19 @@ def _components(config: Config) -> list[BaseNode]:
     ingest = DirectoryExampleGen(
         input_base=config.images,
         output_config=split_ratios(dataclasses.asdict(config.ingest.ratios)),
-        classes=config.ingest.classes or None,
+        **config.ingest.reading,
         max_rejected=config.ingest.max_rejected,
+        split=config.ingest.split,
+        image_checks=config.ingest.check_images and dataclasses.asdict(config.ingest.checks),
     )
     examples = ingest.outputs["examples"]
-    statistics = StatisticsGen(examples, stats_options=tfdv.StatsOptions(feature_allowlist=list(features.DESCRIPTIVE)))
+    statistics = StatisticsGen(
+        examples,
+        stats_options=tfdv.StatsOptions(
+            feature_allowlist=list(features.DESCRIPTIVE),
+            num_rank_histogram_buckets=_MOST_CLASSES,  # ClassWeights reads the counts of all classes from there
+        ),
+    )
     inferred = SchemaGen(statistics.outputs["statistics"], infer_feature_shape=True)
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=inferred.outputs["schema"])
     schema = ImageSchema(inferred.outputs["schema"])
@@ -84,12 +96,15 @@ def _components(config: Config) -> list[BaseNode]:
         custom_config=_image_config(config),
         disable_statistics=True,
     )
+    class_names = ingest.outputs["class_names"]
+    class_weights = class_weights_of(config, statistics.outputs["statistics"], class_names)
     trainer = Trainer(
         run_fn=f"{_ROOM}.run_fn.run_fn",
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema.outputs["completed_schema"],
-        class_names=ingest.outputs["class_names"],
+        class_names=class_names,
+        class_weights=class_weights[0].outputs["class_weights"] if class_weights else None,
         custom_config=_train_config(config),
     )
     return [
@@ -99,6 +114,7 @@ def _components(config: Config) -> list[BaseNode]:
         validator,
         schema,
         transform,
+        *class_weights,
         trainer,
         *_judge_and_push(config, examples, trainer.outputs["model"]),
     ]
@@ -140,6 +156,7 @@ def _train_config(config: Config) -> dict[str, Any]:
         "model": dataclasses.asdict(config.model),
         "weights_fingerprint": _fingerprint(config.model.weights),
         "augmentation": list(config.augmentation.layers),
+        "imbalance": {"strategy": config.imbalance.strategy, **config.imbalance.options},
         "train": dataclasses.asdict(config.train),
     }
 

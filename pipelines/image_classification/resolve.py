@@ -7,8 +7,10 @@ from typing import Literal
 
 from keras_ext import features
 from keras_ext.directory_index import DirectoryIndex
-from keras_ext.image_file import ImageFileError, read_image_info
-from keras_ext.splits import planned_splits
+from keras_ext.image_file import ImageFileError, decodable_image
+from keras_ext.image_input import InputSettings, read_images
+from keras_ext.image_source import ImageSource
+from keras_ext.splits import SplitPlan
 from pipelines.image_classification.config import Config
 
 _SAMPLE = 200
@@ -21,8 +23,14 @@ def resolve(config: Config) -> Config:
     Raises:
       ValueError: The folder of images cannot be used, there are no such weights, or no such split to score.
     """
-    config = dataclasses.replace(config, images=os.path.abspath(config.images), output=os.path.abspath(config.output))
-    index = DirectoryIndex.from_directory(config.images, classes=config.ingest.classes or None)
+    manifest = config.ingest.manifest
+    config = dataclasses.replace(
+        config,
+        images=input_path(config.images),
+        output=os.path.abspath(config.output),
+        ingest=dataclasses.replace(config.ingest, manifest=manifest and os.path.abspath(manifest)),
+    )
+    index = read_input(config)
     size = _image_size(index) if config.image.size == "auto" else config.image.size
     return dataclasses.replace(
         config,
@@ -30,6 +38,22 @@ def resolve(config: Config) -> Config:
         model=dataclasses.replace(config.model, weights=_weights(config)),
         evaluation=dataclasses.replace(config.evaluation, split=_scored_split(index, config)),
     )
+
+
+def read_input(config: Config) -> DirectoryIndex:
+    """Lists the images of a configuration."""
+    return read_images(config.images, InputSettings(**config.ingest.reading), open_elsewhere=_open_elsewhere)
+
+
+def input_path(images: str) -> str:
+    """Returns the absolute path of images; an address stays as it is."""
+    return images if "://" in images else os.path.abspath(images)
+
+
+def _open_elsewhere(address: str, settings: InputSettings) -> ImageSource:
+    from tfx_components.directory_example_gen import beam_source  # takes seconds, and is needed for gs:// and the like
+
+    return beam_source.open_elsewhere(address, settings)
 
 
 def _weights(config: Config) -> str | None:
@@ -42,7 +66,12 @@ def _weights(config: Config) -> str | None:
 
 
 def _scored_split(index: DirectoryIndex, config: Config) -> Literal["test", "eval"]:
-    planned = planned_splits(index.given_splits, dataclasses.asdict(config.ingest.ratios))
+    planned = SplitPlan(index.given_splits, dataclasses.asdict(config.ingest.ratios), config.ingest.split).names
+    if features.EVAL not in planned:
+        raise ValueError(
+            "ingest.split='given' leaves no eval split, by which training stops: the images give only "
+            f"{', '.join(planned)}. Add a folder 'val', or leave ingest.split at 'hash', which takes it from train."
+        )
     split = config.evaluation.split
     if split == "auto":
         return "test" if features.TEST in planned else "eval"
@@ -54,11 +83,8 @@ def _scored_split(index: DirectoryIndex, config: Config) -> Literal["test", "eva
 def _image_size(index: DirectoryIndex) -> tuple[int, int]:
     """The median shorter side of a sample of images, as a multiple of 32 pixels between 32 and 224."""
     stride = max(1, len(index.records) // _SAMPLE)
-    sides = [
-        side
-        for record in index.records[::stride]
-        if (side := _shorter_side(os.path.join(index.directory, record.path)))
-    ]
+    paths = sorted((record.path for record in index.records[::stride]), key=index.source.position)
+    sides = [side for path in paths if (side := _shorter_side(index.source, path))]
     if not sides:
         return _LARGEST, _LARGEST
     side = round(statistics.median(sides) / _STEP) * _STEP
@@ -66,10 +92,9 @@ def _image_size(index: DirectoryIndex) -> tuple[int, int]:
     return side, side
 
 
-def _shorter_side(path: str) -> int | None:
+def _shorter_side(source: ImageSource, path: str) -> int | None:
     try:
-        with open(path, "rb") as file:
-            info = read_image_info(file.read(), verify="header")
+        info = decodable_image(source.read(path), verify="header").info
     except (OSError, ImageFileError):  # an unreadable file is ingest's to report
         return None
     return min(info.height, info.width)

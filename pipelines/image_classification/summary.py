@@ -4,10 +4,14 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rich.table import Table
 from tfx import types
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
+from keras_ext import features
+from keras_ext.balanced_sampler import repeat_factors
+from pipelines.image_classification.config import Imbalance
 from pipelines.image_classification.evaluation import Verdict, read_verdict
 from pipelines.runners import ComponentRun
 from tfx_components import artifacts
@@ -40,6 +44,47 @@ def ingest_report(component: ComponentRun) -> dict[str, Any]:
 def rejected_file(component: ComponentRun) -> str:
     """The path of the table of rejected files."""
     return os.path.join(_one(component.outputs, "report").uri, artifacts.REJECTED_FILE)
+
+
+def class_table(components: Mapping[str, ComponentRun], imbalance: Imbalance, rows: int = 20) -> Table:
+    """Each class's training images, what the strategy makes of them, and its recall on the scored split.
+
+    Args:
+      components: Those of a finished run, by name.
+      imbalance: The strategy: one of weights shows them, oversampling how often an image of the class comes.
+      rows: The most classes that are shown; of more, those of lowest recall.
+    """
+    recall = verdict_of(components).recall
+    counts = ingest_report(components["DirectoryExampleGen"])["splits"][features.TRAIN]
+    heading, values = _emphasis(components, imbalance, counts)
+    shown = list(counts) if len(counts) <= rows else sorted(counts, key=lambda name: recall.get(name, 1.0))[:rows]
+    table = Table("class", box=None)
+    for column in filter(None, ("train images", heading, "recall")):
+        table.add_column(column, justify="right")
+    for name in shown:
+        # No recall where the scored split holds no image of the class.
+        value = [f"{values[name]:.3g}"] if heading else []
+        table.add_row(name, f"{counts[name]:,}", *value, f"{recall[name]:.4f}" if name in recall else "-")
+    if len(shown) < len(counts):
+        table.add_row(f"... and {len(counts) - len(shown):,} more")
+    return table
+
+
+def _emphasis(
+    components: Mapping[str, ComponentRun], imbalance: Imbalance, counts: dict[str, int]
+) -> tuple[str, dict[str, float]]:
+    """What rare classes have more of, by class name, and the name of it; none of both where a loss sees to it."""
+    if imbalance.weighs:
+        content = _class_weights_content(components["ClassWeights"])
+        return "weight", {name: content["weights"][str(index)] for index, name in enumerate(content["class_names"])}
+    if imbalance.strategy == "oversample":
+        factors = repeat_factors([*counts.values()], **imbalance.options)
+        return "times an epoch", dict(zip(counts, factors.values(), strict=True))
+    return "", {}
+
+
+def _class_weights_content(component: ComponentRun) -> dict[str, Any]:
+    return artifacts.read_json(_one(component.outputs, "class_weights").uri, artifacts.CLASS_WEIGHTS_FILE)
 
 
 def _one(outputs: Mapping[str, list[types.Artifact]], key: str) -> types.Artifact:
@@ -87,6 +132,15 @@ def _examples(component: ComponentRun) -> str:
     return f"decoded and resized {', '.join(splits)}"
 
 
+def _class_weights(component: ComponentRun) -> str:
+    content = _class_weights_content(component)
+    counts, weights = content["counts"].values(), content["weights"].values()
+    said = f"{min(counts):,} to {max(counts):,} images a class"
+    if content["strategy"] == "none":
+        return said
+    return f"{said}, weights {min(weights):.3g} to {max(weights):.3g}"
+
+
 def _model(component: ComponentRun) -> str:
     return os.path.relpath(_one(component.outputs, "model").uri)
 
@@ -116,6 +170,7 @@ _DESCRIPTIONS: dict[str, Callable[[ComponentRun], str]] = {
     "ImageSchema": _schema,
     "ExampleValidator": _anomalies,
     "Transform": _examples,
+    "ClassWeights": _class_weights,
     "Trainer": _model,
     "Baseline": _baseline,
     "Evaluator": _evaluation,

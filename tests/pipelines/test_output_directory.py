@@ -32,6 +32,15 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_an_address_is_recorded_as_it_is(tmp_path, monkeypatch):
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        with output_directory(tmp_path / "out", "https://example.com/a.zip"):
+            pass
+    assert '"https://example.com/a.zip"' in (tmp_path / "out" / "input.json").read_text()
+
+
 def test_a_link_to_the_same_input_continues(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "photos")

@@ -1,11 +1,15 @@
 """What `keras-ext inspect` prints."""
 
+import shutil
 import subprocess
 import sys
 
+import pytest
+from PIL import Image
 
-def inspect(directory):
-    command = [sys.executable, "-m", "pipelines.cli", "inspect", str(directory)]
+
+def inspect(directory, *arguments):
+    command = [sys.executable, "-m", "pipelines.cli", "inspect", str(directory), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -61,6 +65,33 @@ def test_split_folders(make_image_folder):
     assert ["0", "a", "3", "1"] in lines
 
 
+@pytest.mark.parametrize("kind", ["zip", "gztar"])
+def test_archive(make_image_folder, tmp_path, kind):
+    packed = shutil.make_archive(str(tmp_path / "packed"), kind, make_image_folder({"a": 3, "b": 2}))
+    result = inspect(packed)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert ["0", "a", "3"] in words(result.stdout)
+    assert "Found 5 images: 5 can be used, 0 cannot." in result.stdout
+
+
+def test_manifest_and_settings(make_image_folder):
+    directory = make_image_folder({"a": 3, "b": 2})
+    (directory / "labels.csv").write_text("path,kind\na/0000.png,x\nb/0000.png,y\nb/0009.png,y\n")
+    lines = inspect(directory / "labels.csv", "--set", "ingest.columns.label=kind").stdout
+    assert ["Layout", "manifest"] in words(lines)
+    assert "b/0009.png: no such file" in lines.splitlines()
+    pattern = inspect(directory, "--set", r"ingest.pattern=./000(?P<label>[01])[.](png|jpg)").stdout
+    assert ["0", "0", "2"] in words(pattern)
+    assert "a/0002.png: its name does not match the pattern" in pattern.splitlines()
+
+
+def test_bad_setting(make_image_folder):
+    result = inspect(make_image_folder({"a": 1, "b": 1}), "--set", "ingest.pattern=(?P<lable>.*)")
+    assert result.returncode == 1
+    assert "ingest: A named group of pattern must be one of" in result.stderr
+    assert "Did you mean 'label'" in result.stderr
+
+
 def test_no_tfx_is_loaded(make_image_folder):
     code = (
         "import sys; from pipelines.cli import main; main(sys.argv[1:]);"
@@ -70,3 +101,27 @@ def test_no_tfx_is_loaded(make_image_folder):
     command = [sys.executable, "-c", code, "inspect", str(directory)]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert printed.splitlines()[-1] == "[]"
+
+
+def test_findings_are_named(make_image_folder):
+    directory = make_image_folder({"train": {"a": 6, "b": 6}, "test": {"a": 2, "b": 2}})
+    shutil.copy(directory / "train" / "a" / "0000.png", directory / "test" / "b" / "leak.png")
+    Image.new("RGB", (60, 60)).save(directory / "train" / "b" / "[red]night.png")
+    printed = inspect(directory).stdout
+    same = "test/b/leak.png (test) and train/a/0000.png (train)."
+    assert f"Warning: 1 group of images of the same bytes lie in several splits: {same}\n" in printed
+    assert f"Warning: 1 group of images of the same bytes have different labels: {same}\n" in printed
+    lines = words(printed)
+    assert ["dark", "1", "train/b/[red]night.png"] in lines
+    assert ["low", "information", "1", "train/b/[red]night.png"] in lines
+    assert ["exact", "duplicates", "2"] in [line[:3] for line in lines]
+
+
+def test_checks_are_settings(make_image_folder):
+    directory = make_image_folder({"a": 4, "b": 4})
+    assert "odd aspect" in inspect(directory, "--set", "ingest.checks.odd_aspect=0.5").stdout
+    settings = ("--set", "ingest.checks.odd_aspect=0.5", "--set", "ingest.check_images=false")
+    assert "odd aspect" not in inspect(directory, *settings).stdout
+    wrong = inspect(directory, "--set", "ingest.checks.drak=1")
+    assert wrong.returncode == 1
+    assert "Did you mean 'ingest.checks.dark'?" in wrong.stderr

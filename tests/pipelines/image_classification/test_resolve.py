@@ -1,5 +1,7 @@
 """What "auto" becomes."""
 
+import shutil
+
 import pytest
 
 from pipelines.config import read_config
@@ -59,6 +61,29 @@ def test_paths_become_absolute(tmp_path, make_image, monkeypatch):
     assert (config.images, config.output) == (str(tmp_path / "images"), str(tmp_path / "out"))
 
 
+@pytest.mark.parametrize("kind", ["zip", "tar", "gztar"])
+def test_archive(tmp_path, make_image, kind, monkeypatch):
+    write_images(tmp_path / "images", make_image, (60, 60), count=5)
+    packed = shutil.make_archive(str(tmp_path / "packed"), kind, tmp_path / "images")
+    config = resolved(packed)
+    assert (config.image.size, config.images) == ((64, 64), packed)
+
+
+def test_manifest_and_its_path(tmp_path, make_image, monkeypatch):
+    write_images(tmp_path / "images", make_image, (60, 60))
+    (tmp_path / "labels.csv").write_text("path,label\ncats/0.png,a\ndogs/0.png,b\n")
+    monkeypatch.chdir(tmp_path)
+    config = resolved("images", "ingest.manifest=labels.csv")
+    assert config.ingest.manifest == str(tmp_path / "labels.csv")
+    assert config.image.size == (64, 64)
+
+
+def test_address_stays_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_ext.download._PAUSES", (0, 0, 0, 0, 0))
+    with pytest.raises(ValueError, match=r"^http://127.0.0.1:9/a.zip cannot be fetched"):
+        resolved("http://127.0.0.1:9/a.zip", f"ingest.cache_dir={tmp_path}")
+
+
 def test_a_split_that_will_not_be_is_refused(tmp_path, make_image):
     for split in ("train", "val"):
         write_images(tmp_path / "images" / split, make_image, (8, 8))
@@ -75,3 +100,18 @@ def test_weights_that_do_not_exist_are_refused(tmp_path, make_image):
 def test_a_missing_folder_is_refused_whatever_is_given(tmp_path):
     with pytest.raises(ValueError, match="No such directory"):
         resolved(tmp_path / "nowhere", "image.size=[32, 32]", "evaluation.split=test")
+
+
+def test_given_splits_must_hold_what_training_needs(tmp_path, make_image):
+    for split in ("train", "test"):
+        write_images(tmp_path / "images" / split, make_image, (8, 8))
+    assert resolved(tmp_path / "images").evaluation.split == "test"
+    with pytest.raises(ValueError, match="ingest.split='given' leaves no eval split.*only train, test"):
+        resolved(tmp_path / "images", "ingest.split=given")
+    write_images(tmp_path / "images" / "val", make_image, (8, 8))
+    assert resolved(tmp_path / "images", "ingest.split=given").evaluation.split == "test"
+
+
+def test_given_splits_must_be_there(tmp_path, make_image):
+    with pytest.raises(ValueError, match="split='given' needs an input that gives splits"):
+        resolved(write_images(tmp_path / "images", make_image, (8, 8)), "ingest.split=given")

@@ -1,6 +1,7 @@
 """Transform's graph and run_fn, from raw examples to a served model, without TFX's launcher."""
 
 import hashlib
+import importlib.util
 import io
 import subprocess
 import sys
@@ -94,6 +95,7 @@ def fn_args(transformed: Path, output: Path, **custom_config) -> FnArgs:
             "image": IMAGE,
             "model": {"architecture": "small_cnn", "weights": None, "dropout": 0.1},
             "augmentation": [{"layer": "RandomFlip"}],
+            "imbalance": {"strategy": "none"},
             "train": {"epochs": 4, "batch_size": 8, "learning_rate": 3e-3, "patience": 5, "seed": 0},
             "class_names": CLASS_NAMES,
             **custom_config,
@@ -190,8 +192,13 @@ assert "tensorflow_transform" not in sys.modules
 
 
 def test_tensorboard_logs_lie_in_the_model_run(output):
-    assert {path.parent.name for path in (output / "run").rglob("events.out.tfevents*")} == {"train", "validation"}
+    runs = {path.parent.name for path in (output / "run").rglob("events.out.tfevents*")}
+    assert runs == {"train", "validation"} | ({"report"} if importlib.util.find_spec("matplotlib") else set())
     assert {path.name for path in output.iterdir()} == {"model", "run"}
+    [file] = (output / "run" / "validation").iterdir()
+    events = [tf.compat.v1.Event.FromString(one.numpy()) for one in tf.data.TFRecordDataset(str(file))]
+    tags = {value.tag for event in events for value in event.summary.value}
+    assert tags >= {"epoch_macro_f1", "epoch_recall_dark", "epoch_recall_bright"}
 
 
 @pytest.fixture
@@ -202,7 +209,7 @@ def fitted(monkeypatch):
         pass
 
     def fit(model, train, validation, **arguments):
-        raise Called(next(train.as_numpy_iterator()), validation.element_spec, arguments["steps_per_epoch"])
+        raise Called(next(train.as_numpy_iterator()), validation, arguments)
 
     monkeypatch.setattr("pipelines.image_classification.run_fn.fit", fit)
 
@@ -214,31 +221,76 @@ def fitted(monkeypatch):
     return run
 
 
-def test_class_weights_become_sample_weights_of_the_train_split_alone(transformed, tmp_path, fitted):
-    (_, labels, weights), validation_spec, steps = fitted(
-        fn_args(transformed, tmp_path, class_weights={0: 0.25, 1: 4.0})
-    )
-    assert sorted({*zip(labels.tolist(), weights.tolist(), strict=True)}) == [(0, 0.25), (1, 4.0)]
-    assert len(validation_spec) == 2
-    assert steps == 6
+# The train split has 24 images of each class; what is said of them is believed.
+WEIGHTS = {"class_weights": {0: 0.25, 1: 4.0}, "class_counts": {0: 24, 1: 24}}
+MIXUP = {"augmentation": [{"layer": "MixUp"}]}
+
+
+def pairs(labels, weights):
+    return sorted({*zip(labels.tolist(), weights.tolist(), strict=True)})
+
+
+def test_class_weights_become_sample_weights_of_both_splits(transformed, tmp_path, fitted):
+    arguments = fn_args(transformed, tmp_path, imbalance={"strategy": "balanced"}, **WEIGHTS)
+    (_, labels, weights), validation, others = fitted(arguments)
+    assert pairs(labels, weights) == [(0, 0.25), (1, 4.0)]
+    [(_, *of_eval), *_] = validation.as_numpy_iterator()
+    assert pairs(*of_eval) == [(0, 0.25), (1, 4.0)]
+    assert others["steps_per_epoch"] == 6
+    assert others["loss"] is None
+
+
+def test_oversampling_repeats_images_in_training_and_weighs_them_in_validation(transformed, tmp_path, fitted):
+    given = {"class_weights": {0: 1.0, 1: 1.0}, "class_counts": {0: 18, 1: 2}}
+    arguments = fn_args(transformed, tmp_path, imbalance={"strategy": "oversample", "sampling": "square_root"}, **given)
+    train, validation, others = fitted(arguments)
+    assert len(train) == 2  # images and labels
+    assert others["steps_per_epoch"] == 6
+    [(_, labels, weights), *_] = validation.as_numpy_iterator()
+    # Factors 1 and 3, scaled so that the 20 training images weigh 20.
+    assert pairs(labels, weights) == [(0, pytest.approx(20 / 24)), (1, pytest.approx(60 / 24))]
+
+
+def test_logit_adjustment_is_a_loss(transformed, tmp_path, fitted):
+    given = {"class_weights": {0: 1.0, 1: 1.0}, "class_counts": {0: 30, 1: 10}}
+    arguments = fn_args(transformed, tmp_path, imbalance={"strategy": "logit_adjustment", "tau": 2.0}, **given)
+    train, validation, others = fitted(arguments)
+    assert (len(train), len(validation.element_spec)) == (2, 2)
+    # exp(2 log(3/4)) = 9/16 against 1/16: for an undecided model, 9/10 and 1/10.
+    assert float(others["loss"](np.array([1]), np.array([[0.5, 0.5]]))) == pytest.approx(-np.log(0.1))
+
+
+def test_logit_adjustment_takes_mixed_labels(transformed, tmp_path, fitted):
+    strategy = {"imbalance": {"strategy": "logit_adjustment"}, "class_weights": {0: 1.0, 1: 1.0}}
+    arguments = fn_args(transformed, tmp_path, **MIXUP, **strategy, class_counts={0: 30, 1: 10})
+    (_, labels), _, others = fitted(arguments)
+    assert labels.shape == (8, 2)
+    # log(3/4) of the first class is added, log(1/4) of the second.
+    expected = -(0.7 * np.log(3 / 4) + 0.3 * np.log(1 / 4))
+    assert float(others["loss"](np.array([[0.7, 0.3]]), np.array([[0.5, 0.5]]))) == pytest.approx(expected)
+
+
+def test_nothing_is_weighed_by_default(transformed, tmp_path, fitted):
+    train, validation, others = fitted(fn_args(transformed, tmp_path))
+    assert (len(train), len(validation.element_spec), others["loss"]) == (2, 2, None)
 
 
 def test_training_images_are_augmented_and_those_for_validation_are_not(transformed, tmp_path, fitted):
-    (plain, _), validation_spec, _ = fitted(fn_args(transformed, tmp_path, augmentation=[]))
+    (plain, _), validation, _ = fitted(fn_args(transformed, tmp_path, augmentation=[]))
     brighter = [{"layer": "RandomAffine", "brightness": [1.2, 1.3]}]
     (images, _), _, _ = fitted(fn_args(transformed, tmp_path, augmentation=brighter))
-    assert (plain.dtype, images.dtype, validation_spec[0].dtype) == (np.uint8, np.float32, tf.uint8)
+    assert (plain.dtype, images.dtype, validation.element_spec[0].dtype) == (np.uint8, np.float32, tf.uint8)
     inside = (plain > 0) & (plain < 190)
     ratios = images[inside] / plain[inside]
     assert 1.2 - 1e-3 <= ratios.min() < ratios.max() <= 1.3 + 1e-3
 
 
 def test_mixed_labels_are_one_hot(transformed, tmp_path, fitted):
-    (_, labels), _, _ = fitted(fn_args(transformed, tmp_path, augmentation=[{"layer": "MixUp"}]))
+    (_, labels), _, _ = fitted(fn_args(transformed, tmp_path, **MIXUP))
     assert labels.shape == (8, 2)
 
 
 def test_class_weights_and_mixed_labels_exclude_each_other(transformed, tmp_path):
-    arguments = fn_args(transformed, tmp_path, augmentation=[{"layer": "MixUp"}], class_weights={0: 1.0, 1: 2.0})
+    arguments = fn_args(transformed, tmp_path, **MIXUP, imbalance={"strategy": "balanced"}, **WEIGHTS)
     with pytest.raises(ValueError, match="leave out either those layers or the class weights"):
         run_fn(arguments)
