@@ -18,8 +18,8 @@ _DEPRECATED = ("has_ext", "sort", "drop_duplicates")
 class ImageDataGenerator(ImageProcessing):
     """Batches of augmented images from arrays, folders and data frames.
 
-    It takes the place of Keras's class of this name, argument for argument and attribute for attribute, and does the
-    same several times as fast; where that one has bugs, this one is right. `docs/migration.md` lists the differences,
+    It takes the place of Keras's class of this name, argument for argument and attribute for attribute, and augments
+    several times as fast; where that one has bugs, this one is right. `docs/migration.md` lists the differences,
     and shows how to go on from here to layers and datasets.
 
     An image is read and resized, augmented (rotation, shifts, shear and zoom in one resampling about the centre,
