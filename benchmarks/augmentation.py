@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contest import Absent, Pass, measure, print_stack, print_table, serve
+from contest import Absent, Pass, linked, measure, print_stack, print_table, serve
 from PIL import Image
 
 BATCH = 32
-LINKS = 5
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "keras-cv", "albumentations", "opencv-python-headless")
 # The classic augmentation, as tutorials of ImageDataGenerator have it. (Its shear is in degrees.)
 ROTATION, SHIFT, SHEAR, ZOOM = 20, 0.2, 0.2, 0.2
@@ -272,18 +271,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--contests", nargs="+", choices=CONTESTS, default=list(CONTESTS))
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args()
-
-
-def linked(images: str, directory: Path) -> str:
-    """Returns a folder that holds each image several times, by links, so that a pass is as long as an epoch is.
-
-    To start an iterator costs `tf.data` a tenth of a second, which would count as a fifth of a pass over 320 photos.
-    """
-    for path in sorted(Path(images).glob("*/*.jpg")):
-        (directory / path.parent.name).mkdir(parents=True, exist_ok=True)
-        for number in range(LINKS):
-            (directory / path.parent.name / f"{path.stem}_{number}.jpg").symlink_to(path.resolve())
-    return str(directory)
 
 
 def synthetic_images(directory: Path, count: int, height: int, width: int) -> str:

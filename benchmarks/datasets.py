@@ -3,7 +3,6 @@
 import argparse
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contest import Pass, measure, print_stack, print_table, serve
+from contest import Pass, linked, measure, print_stack, print_table, serve
 from PIL import Image
 
 BATCH, SIZE = 32, 224
@@ -183,9 +182,8 @@ def main() -> None:
 def contend(options: argparse.Namespace) -> None:
     print_stack(PACKAGES)
     with tempfile.TemporaryDirectory() as directory:
-        given = Path(directory) / "photos"
-        # A copy, beside which a cache may lie.
-        images = photos(given) if options.photos is None else str(shutil.copytree(options.photos, given))
+        given = options.photos or photos(Path(directory) / "photos")
+        images = linked(given, Path(directory) / "linked photos")  # beside which a cache may lie
         for contest in options.contests:
             if contest == "memory":
                 print_memory((5_000, 50_000))

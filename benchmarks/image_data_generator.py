@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from augmentation import BATCH, CLASSIC_GENERATOR, count_images, decoded, photos, random_affine, small, synthetic_images
-from contest import Pass, measure, print_stack, print_table, serve
+from contest import Pass, linked, measure, print_stack, print_table, serve
 
 RESCALE = 1 / 255
 
@@ -92,6 +92,8 @@ def main() -> None:
             options.photos = synthetic_images(Path(directory) / "photos", count=160, height=375, width=500)
         if options.small is None:
             options.small = synthetic_images(Path(directory) / "small", count=1024, height=32, width=32)
+        options.photos = linked(options.photos, Path(directory) / "linked photos")
+        options.small = linked(options.small, Path(directory) / "linked small images")
         for contest in options.contests:
             shared = ["--photos", options.photos, "--small", options.small]
             names = [name for name in CONTESTANTS if contest != "bilinear" or CONTESTANTS[name] is not layers]

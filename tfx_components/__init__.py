@@ -14,6 +14,7 @@ _HOMES = {
     "Pusher": "pusher",
     "Trainer": "trainer",
     "count_example_labels": "class_weights",
+    "count_statistics_labels": "class_weights",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - computed, so that a name is written once

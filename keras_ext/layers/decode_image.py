@@ -15,6 +15,7 @@ from keras_ext.layers.functional_if import functional_if
 
 _CHANNELS = {"rgb": 3, "grayscale": 1, "rgba": 4}
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
+_MEANS = ("bilinear", "area")
 _PARALLEL_IMAGES = 16
 
 
@@ -163,8 +164,10 @@ class DecodeImage(keras.layers.Layer):
         if self.pad_to_aspect_ratio:
             image = _pad_to_aspect_ratio(image, self.height, self.width, self.fill_value)
         resized = tf.image.resize(image, (self.height, self.width), self.interpolation, antialias=self.antialias)
-        if resized.dtype != tf.uint8:  # nearest neighbour stays uint8; the others leave floats, some beyond [0, 255]
-            resized = tf.saturate_cast(tf.round(resized), tf.uint8)
+        if resized.dtype != tf.uint8:  # nearest neighbour stays uint8; the others leave floats
+            resized = tf.round(resized)
+            # Means stay within [0, 255]; to clip them would take as long again.
+            resized = tf.cast(resized, tf.uint8) if self.interpolation in _MEANS else tf.saturate_cast(resized, tf.uint8)
         return tf.ensure_shape(resized, self.image_shape)
 
 

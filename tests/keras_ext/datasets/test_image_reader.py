@@ -70,7 +70,7 @@ def test_a_batch_of_corrupt_files_alone_is_no_batch(photos, batch_size):
     for path in paths[4:8]:
         path.write_bytes(b"")
     dataset = image_dataset_from_directory(photos, **{**OPTIONS, "batch_size": batch_size})
-    with pytest.warns(UserWarning, match=r"cats/0004.png cannot be used \(empty file\)"):
+    with pytest.warns(UserWarning, match=r"cats/000[4-7]\.\w+ cannot be used \(empty file\)"):
         elements = list(dataset)
     assert len(elements) == 8 // (batch_size or 1)
     assert len(dataset) == 12 // (batch_size or 1)
