@@ -209,7 +209,7 @@ def _take_in(contents: Contents, member: Member, max_bytes: int) -> None:
         return
     if not safe:
         if is_image_name(path):
-            contents.scan.outside.append(_scanned(path, member._replace(problem="unsafe path in the archive")))
+            contents.scan.outside.append(_scanned(member.name, member._replace(problem="unsafe path in the archive")))
         else:
             contents.scan.ignored += 1
         return

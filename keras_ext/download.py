@@ -100,7 +100,8 @@ def _fetch(address: str, copy: Path, max_bytes: int, sha256: str | None) -> str:
         failures = 1 if _size(partial) > before else failures + 1
         progress_logger.info("%s broke off (%s); going on", copy.name, reason)
         time.sleep(_PAUSES[failures - 1])
-    raise DownloadError(f"{address} cannot be fetched: {reason}. What came is kept: run again to go on from there.")
+    kept = " What came is kept: run again to go on from there." if _size(partial) else ""
+    raise DownloadError(f"{address} cannot be fetched: {reason}.{kept}")
 
 
 def _fetch_rest(address: str, partial: Path, max_bytes: int) -> None:

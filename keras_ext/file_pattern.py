@@ -32,7 +32,7 @@ def check_pattern(pattern: str, labelled: bool = True) -> re.Pattern[str]:
     except re.error as error:
         raise ValueError(f"pattern must be a regular expression. Received: pattern={pattern!r}: {error}.") from None
     for name in compiled.groupindex:
-        check_choice("A named group of pattern", name, _GROUPS)
+        check_choice("pattern group", name, _GROUPS)
     if labelled and "label" not in compiled.groupindex:
         raise ValueError(
             "pattern must have a group named label, such as (?P<label>[a-z]+)_[0-9]+[.]jpg. "

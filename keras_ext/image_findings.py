@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_ext.image_checks import ImageChecks
 from keras_ext.image_facts import contents_of
+from keras_ext.image_listing import one_line
 from keras_ext.near_duplicates import near_duplicates
 
 _GROUPS_SHOWN, _IMAGES_SHOWN = 100, 20
@@ -21,7 +22,7 @@ class Place(NamedTuple):
     split: str | None
 
     def __str__(self) -> str:
-        return f"{self.path} ({self.split})" if self.split else self.path
+        return one_line(f"{self.path} ({self.split})" if self.split else self.path)
 
 
 Group = list[Place]

@@ -17,7 +17,7 @@ from keras_ext.image_file import MAX_PIXELS
 from keras_ext.image_listing import ImageListing, listed
 from keras_ext.image_source import MAX_FILE_BYTES, ImageSource
 from keras_ext.local_folder import LocalFolder
-from keras_ext.manifest import is_manifest, read_manifest
+from keras_ext.manifest import Manifest, is_manifest, read_manifest, read_manifest_in
 
 FINGERPRINTS: Final = ("time", "content")
 
@@ -29,7 +29,8 @@ class InputSettings:
     Args:
       classes: The classes to use, in the order of their index. By default all that are found, sorted by name.
       manifest: A .csv, .jsonl or .parquet file that names the images and their labels; its paths are relative to the
-        images. A manifest passed as the images itself names files relative to its own folder.
+        images. A manifest passed as the images itself, or that lies in the archive or at the address of the images,
+        names files relative to its own folder.
       columns: The columns of the manifest; see `DirectoryIndex.from_manifest`.
       pattern: A regular expression for paths, with the named groups label, split and group; see
         `keras_ext.file_pattern.check_pattern`.
@@ -122,7 +123,7 @@ def _source(
     elif "://" in images:
         if open_elsewhere is None:
             raise ValueError(f"images must be local, or an http or https address. Received: {images!r}.")
-        return open_elsewhere(images, settings)
+        return open_elsewhere(images.rpartition("/")[0] if is_manifest(images) else images, settings)
     if os.path.isfile(images) and not is_manifest(images):
         return open_archive(images, settings.max_file_bytes, settings.max_unpacked_bytes)
     folder = (os.path.dirname(images) or ".") if is_manifest(images) else images
@@ -151,10 +152,8 @@ def _listing(
     settings: InputSettings,
     split_folders: Mapping[str, str] | None,
 ) -> ImageListing:
-    manifest = settings.manifest or (images if isinstance(images, str) and is_manifest(images) else None)
-    if manifest:
-        columns = settings.columns if settings.labelled else {"label": None, **settings.columns}
-        return read_manifest(manifest, columns).listing(source)
+    if manifest := _manifest(images, source, settings):
+        return manifest.listing(source)
     if settings.pattern:
         parts = [read_pattern(source, settings.pattern, settings.labelled, root) for root in roots]
     elif settings.labelled:
@@ -162,6 +161,19 @@ def _listing(
     else:
         parts = [read_unlabelled(source, root) for root in roots]
     return _merged(parts) if len(parts) > 1 else parts[0]
+
+
+def _manifest(images: str | Sequence[str], source: ImageSource, settings: InputSettings) -> Manifest | None:
+    """Reads the manifest that says what the images are, if one does; it may lie with them."""
+    itself = isinstance(images, str) and is_manifest(images)
+    path = settings.manifest or (str(images) if itself else None)
+    if path is None:
+        return None
+    columns = settings.columns if settings.labelled else {"label": None, **settings.columns}
+    elsewhere = "://" in source.name
+    if os.path.isfile(path) or not (source.is_archive or elsewhere):
+        return read_manifest(path, columns)
+    return read_manifest_in(source, path.removeprefix(source.name + "/") if elsewhere else path, columns)
 
 
 def _merged(parts: Sequence[ImageListing]) -> ImageListing:

@@ -1,11 +1,15 @@
 """What a reading of an input yields, whatever its layout: records, and the files behind them."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from keras_ext.features import SPLIT_OF_FOLDER
+
+# Control characters, line and paragraph separators, and what turns the direction of text around.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +108,13 @@ def printable(path: str) -> str:
         return path.encode("utf-8", "backslashreplace").decode()
 
 
+def one_line(text: str) -> str:
+    """Returns `text` with what would break a line, or steer a terminal, escaped: names may hold anything."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
 def listed(names: Iterable[str], limit: int = 8) -> str:
     """Returns the first names for a sentence: 'a, b, c and 4 more'."""
-    names = list(names)
+    names = [one_line(name) for name in names]
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more

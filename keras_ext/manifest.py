@@ -2,12 +2,13 @@
 
 import csv
 import dataclasses
+import io
 import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from keras_ext.choices import check_choice
 from keras_ext.features import SPLITS
 from keras_ext.image_listing import ImageListing, Record, ScannedFile, printable, split_named
 from keras_ext.image_source import ImageSource
+from keras_ext.parquet_safety import forbid_python_types
 
 _EMPTY: Final = ("None", "nan", "NaT", "<NA>")
 _FIELDS: Final = ("path", "label", "split", "group", "weight")
@@ -69,19 +71,23 @@ class Manifest:
         return listing
 
 
-def read_manifest(manifest: Any, columns: Mapping[str, str | None] | None = None) -> Manifest:
+def read_manifest(
+    manifest: Any, columns: Mapping[str, str | None] | None = None, content: bytes | None = None
+) -> Manifest:
     """Reads a table of images; opens none of them.
 
     Args:
       manifest: See `DirectoryIndex.from_manifest`.
       columns: See `DirectoryIndex.from_manifest`.
+      content: What is in the manifest, where it lies with the images in an archive or elsewhere. Its folder, and so
+        the paths in it, are then relative to the images.
 
     Raises:
       ValueError: The table cannot be read, a column is missing, or a value has no meaning.
     """
     if isinstance(manifest, str | os.PathLike):
         path = os.fspath(manifest)
-        name, folder, table = os.path.basename(path), os.path.dirname(path) or ".", _read_file(path)
+        name, folder, table = os.path.basename(path), os.path.dirname(path) or ".", _read_file(path, content)
     else:
         name, folder, table = "the manifest", None, _columns_of(manifest)
     records = _records(name, table, _chosen_columns(name, table, columns or {}))
@@ -90,20 +96,45 @@ def read_manifest(manifest: Any, columns: Mapping[str, str | None] | None = None
     return Manifest(name, folder, records)
 
 
-def _read_file(path: str) -> dict[str, Sequence[Any]]:
+def read_manifest_in(source: ImageSource, path: str, columns: Mapping[str, str | None] | None = None) -> Manifest:
+    """Reads a manifest that lies with the images; its paths are relative to its own folder, as always.
+
+    Args:
+      source: An archive, or a folder elsewhere.
+      path: Where it lies in there.
+      columns: See `DirectoryIndex.from_manifest`.
+
+    Raises:
+      ValueError: There is no such file, or see `read_manifest`.
+    """
+    path = os.path.normpath(path)
+    [file] = source.find([path])
+    if file.problem:
+        raise ValueError(f"The manifest {path!r} in {source.name!r} cannot be read: {file.problem}.")
+    manifest = read_manifest(path, columns, source.read(path))
+    folder = os.path.dirname(path)
+    records = [
+        dataclasses.replace(record, path=record.path and os.path.join(folder, record.path))
+        for record in manifest.records
+    ]
+    return dataclasses.replace(manifest, records=records)
+
+
+def _read_file(path: str, content: bytes | None) -> dict[str, Sequence[Any]]:
     kind = check_choice("The extension of a manifest", os.path.splitext(path)[1].lower(), _READERS)
-    if not os.path.isfile(path):
+    if content is None and not os.path.isfile(path):
         raise ValueError(f"No such manifest: {path!r}.")
     try:
-        return _READERS[kind](path)
+        with open(path, "rb") if content is None else io.BytesIO(content) as file:
+            return _READERS[kind](path, file)
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path!r} cannot be read: {error}. Expected UTF-8 text.") from None
 
 
-def _read_csv(path: str) -> dict[str, Sequence[Any]]:
+def _read_csv(path: str, file: BinaryIO) -> dict[str, Sequence[Any]]:
     # Spreadsheets begin their files with a byte order mark.
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
+    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+        rows = csv.reader(text)
         names = next(rows, [])
         if len(set(names)) < len(names):
             raise ValueError(f"{path!r} names a column twice: {', '.join(names)}.")
@@ -116,10 +147,10 @@ def _read_csv(path: str) -> dict[str, Sequence[Any]]:
     return {name: [row[position] for row in table] for position, name in enumerate(names)}
 
 
-def _read_json_lines(path: str) -> dict[str, Sequence[Any]]:
+def _read_json_lines(path: str, file: BinaryIO) -> dict[str, Sequence[Any]]:
     rows = []
-    with open(path, encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
+    with io.TextIOWrapper(file, encoding="utf-8-sig") as text:
+        for number, line in enumerate(text, 1):
             if not line.strip():
                 continue
             try:
@@ -134,15 +165,16 @@ def _read_json_lines(path: str) -> dict[str, Sequence[Any]]:
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def _read_parquet(path: str) -> dict[str, Sequence[Any]]:
+def _read_parquet(path: str, file: BinaryIO) -> dict[str, Sequence[Any]]:
     try:
-        from pyarrow import ArrowInvalid, parquet
+        from pyarrow import ArrowException, parquet
     except ImportError:
         raise ValueError(f"{path!r} needs pyarrow, which is not installed. Install it, or pass a .csv file.") from None
+    forbid_python_types()
     try:
-        return parquet.read_table(path).to_pydict()
-    except ArrowInvalid as error:
-        raise ValueError(f"{path!r} is not Parquet: {error}") from None
+        return parquet.read_table(file).to_pydict()
+    except (ArrowException, OSError, ValueError) as error:
+        raise ValueError(f"{path!r} cannot be read as Parquet: {error}") from None
 
 
 _READERS: Final = {".csv": _read_csv, ".jsonl": _read_json_lines, ".parquet": _read_parquet}

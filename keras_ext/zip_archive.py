@@ -21,8 +21,9 @@ class ZipArchive(Archive):
 
     def _read(self, place: zipfile.ZipInfo, size: int) -> bytes:
         with self._zip().open(place) as file:
-            # Never more than the header says, whatever is packed, and the checksum tells a header that lies.
-            return file.read()
+            # Without a size, all that is packed is unpacked before it is cut to what the header says. A header that
+            # lies is told by the checksum.
+            return file.read(size)
 
     def _zip(self) -> zipfile.ZipFile:
         with self._lock:

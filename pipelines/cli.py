@@ -38,12 +38,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="keras-ext", description=_DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run the whole pipeline over a folder of images")
-    _add_images(run)
+    _add_images(run, several=True)
     run.add_argument("--output", required=True, metavar="OUT", help="folder of everything that the run makes")
     _add_settings(run)
     run.add_argument("--dry-run", action="store_true", help="print the settings and the components, run nothing")
     inspect = commands.add_parser("inspect", help="what is in a folder of images: classes, counts, sizes, problems")
-    _add_images(inspect)
+    _add_images(inspect, several=True)
     _add_settings(inspect)
     split = commands.add_parser("split", help="write split folders, as hard links where possible and else as copies")
     _add_images(split)
@@ -67,12 +67,13 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_images(command: argparse.ArgumentParser) -> None:
+def _add_images(command: argparse.ArgumentParser, several: bool = False) -> None:
     command.add_argument(
         "images",
         metavar="IMAGES",
+        nargs="+" if several else None,
         help="a folder (<class>/<image> or <split>/<class>/<image>), a zip, tar or tar.gz file, the address of one, "
-        "or a manifest (.csv, .jsonl, .parquet)",
+        "or a manifest (.csv, .jsonl, .parquet)" + ("; or several folders" if several else ""),
     )
 
 

@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _RECORD = "input.json"
@@ -17,7 +17,7 @@ class OutputDirectoryError(ValueError):
 
 
 @contextlib.contextmanager
-def output_directory(path: str | Path, images: str | Path) -> Iterator[Path]:
+def output_directory(path: str | Path, images: str | Path | Sequence[str]) -> Iterator[Path]:
     """Makes `path` if needed and holds it for one run over `images`.
 
     The folder records its input: the same input continues what is there, another one is an error, since caches,
@@ -41,8 +41,9 @@ def output_directory(path: str | Path, images: str | Path) -> Iterator[Path]:
             raise OutputDirectoryError(
                 f"Another run is alive in '{output}'. Wait for it to end, or choose another --output."
             ) from None
-        images = os.fspath(images)
-        _record_input(output, images if "://" in images else os.path.realpath(images))
+        several = [os.fspath(images)] if isinstance(images, str | Path) else images
+        recorded = sorted(one if "://" in one else os.path.realpath(one) for one in several)
+        _record_input(output, recorded if len(recorded) > 1 else recorded[0])
         yield output
 
 
@@ -55,7 +56,7 @@ def _check_foreign(output: Path) -> None:
         )
 
 
-def _record_input(output: Path, images: str) -> None:
+def _record_input(output: Path, images: str | list[str]) -> None:
     record = output / _RECORD
     if not record.exists():
         text = json.dumps({"images": images}, indent=2, ensure_ascii=False) + "\n"
@@ -68,5 +69,10 @@ def _record_input(output: Path, images: str) -> None:
         raise OutputDirectoryError(f"'{record}' does not say what the input was. Choose another --output.") from None
     if recorded != images:
         raise OutputDirectoryError(
-            f"'{output}' belongs to the images in '{recorded}'. Received: '{images}'. Choose another --output."
+            f"'{output}' belongs to the images in {_quoted(recorded)}. Received: {_quoted(images)}. "
+            "Choose another --output."
         )
+
+
+def _quoted(images: str | list[str]) -> str:
+    return ", ".join(f"'{one}'" for one in ([images] if isinstance(images, str) else images))

@@ -15,6 +15,7 @@ _HOMES = {
     "Trainer": "trainer",
     "count_example_labels": "class_weights",
     "count_statistics_labels": "class_weights",
+    "split_ratios": "directory_example_gen",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - computed, so that a name is written once

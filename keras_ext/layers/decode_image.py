@@ -167,7 +167,9 @@ class DecodeImage(keras.layers.Layer):
         if resized.dtype != tf.uint8:  # nearest neighbour stays uint8; the others leave floats
             resized = tf.round(resized)
             # Means stay within [0, 255]; to clip them would take as long again.
-            resized = tf.cast(resized, tf.uint8) if self.interpolation in _MEANS else tf.saturate_cast(resized, tf.uint8)
+            resized = (
+                tf.cast(resized, tf.uint8) if self.interpolation in _MEANS else tf.saturate_cast(resized, tf.uint8)
+            )
         return tf.ensure_shape(resized, self.image_shape)
 
 

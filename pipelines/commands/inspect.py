@@ -1,6 +1,7 @@
 """`keras-ext inspect`: what is in a folder of images, without TFX and without writing anything."""
 
 import argparse
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,11 +16,11 @@ from keras_ext.features import SPLITS
 from keras_ext.image_facts import FACTS, ImageFact, facts_of
 from keras_ext.image_file import ImageFileError
 from keras_ext.image_findings import Findings, Group, Place, telling_first
-from keras_ext.image_listing import listed
+from keras_ext.image_listing import listed, one_line
 from keras_ext.image_reader import Image, ImageReader, pays_in_threads
 from pipelines.config import read_config
 from pipelines.image_classification.config import Config
-from pipelines.image_classification.resolve import input_path, read_input
+from pipelines.image_classification.resolve import input_paths, read_input
 
 _TOGETHER = 64  # images measured at once
 _NAMED = 3  # of each finding
@@ -28,7 +29,8 @@ _NAMED = 3  # of each finding
 def main(options: argparse.Namespace) -> int:
     """Prints layout, classes, sizes, findings and unreadable files; opens and decodes every image."""
     console = Console(markup=False, highlight=False)  # names of files and classes are data
-    config = read_config(Config, options.config, options.set, images=input_path(options.images), output="")
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what is damaged is told by the name of the file
+    config = read_config(Config, options.config, options.set, images=input_paths(options.images), output="")
     ingest = config.ingest
     index = read_input(config)
     threaded = pays_in_threads(index.size_bytes, index.found)
@@ -37,13 +39,13 @@ def main(options: argparse.Namespace) -> int:
     problems = sorted([*index.rejected, *look.problems])
     console.print(f"Layout {index.layout}")
     console.print(_class_table(index, look.places))
-    console.print(_size_line(look.facts))
+    console.print(_size_line(look.facts), soft_wrap=True)
     for warning in [*index.warnings, *findings.warnings]:
         console.print(f"Warning: {warning}", style="yellow", soft_wrap=True)
     if table := _findings_table(findings):
         console.print(table)
     for path, reason in problems:
-        console.print(f"{path}: {reason}", style="red", soft_wrap=True)
+        console.print(f"{one_line(path)}: {reason}", style="red", soft_wrap=True)
     console.print(
         f"Found {index.found:,} images: {len(look.places):,} can be used, {len(problems):,} cannot. "
         f"Ignored {index.ignored:,} other files.",
@@ -80,7 +82,8 @@ def _look_at(index: DirectoryIndex, reader: ImageReader) -> _Look:
 def _tracked(
     images: Iterator[tuple[Record, Image | ImageFileError]], total: int
 ) -> Iterator[tuple[Record, Image | ImageFileError]]:
-    with Progress(transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         yield from progress.track(images, total=total, description="Reading images")
 
 
@@ -97,7 +100,7 @@ def _class_table(index: DirectoryIndex, places: Iterable[Place]) -> Table:
     for split in splits:
         table.add_column(split or "images", justify="right")
     for position, name in enumerate(index.class_names):
-        table.add_row(str(position), name, *(f"{counts[name, split]:,}" for split in splits))
+        table.add_row(str(position), one_line(name), *(f"{counts[name, split]:,}" for split in splits))
     return table
 
 

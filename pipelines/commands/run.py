@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from keras_ext import features
 from pipelines.config import read_config, to_toml
 from pipelines.image_classification.config import Config
-from pipelines.image_classification.resolve import resolve
+from pipelines.image_classification.resolve import input_paths, resolve
 from pipelines.interrupt import remembered_interrupt
 from pipelines.output_directory import output_directory
 from pipelines.terminal import Terminal, terminal
@@ -33,7 +33,7 @@ _CACHE = {True: "cached", False: "ran", None: "-"}
 
 def main(options: argparse.Namespace) -> int:
     """Runs the pipeline; returns the exit code of `pipelines.cli.main`."""
-    config = read_config(Config, options.config, options.set, images=options.images, output=options.output)
+    config = read_config(Config, options.config, options.set, images=input_paths(options.images), output=options.output)
     config = resolve(config)
     return _dry_run(config) if options.dry_run else _run(config)
 
@@ -45,7 +45,8 @@ def _dry_run(config: Config) -> int:
         # TFX makes the folder of the metadata as soon as it is named.
         pipeline = _checked_pipeline(dataclasses.replace(config, output=elsewhere))
         # What is printed can be kept as a file for --config.
-        shown.print(f"# images: {config.images}\n# output: {config.output}\n")
+        images = config.images if isinstance(config.images, str) else ", ".join(config.images)
+        shown.print(f"# images: {images}\n# output: {config.output}\n")
         shown.print(to_toml(config, leave_out=("images", "output")))
         for component in pipeline.components:
             upstream = ", ".join(sorted(node.id for node in component.upstream_nodes))

@@ -259,11 +259,11 @@ class Config:
     """The whole pipeline.
 
     Attributes:
-      images: The images: a folder, an archive, the address of one, or a manifest.
+      images: The images: a folder, an archive, the address of one, a manifest, or several folders.
       output: The folder of everything that the run makes.
     """
 
-    images: str
+    images: str | tuple[str, ...]
     output: str
     ingest: Ingest = Ingest()
     image: Image = Image()

@@ -1,8 +1,11 @@
 """What "auto" stands for, once the folder of images is known."""
 
+import contextlib
 import dataclasses
+import logging
 import os
 import statistics
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from keras_ext import features
@@ -10,6 +13,7 @@ from keras_ext.directory_index import DirectoryIndex
 from keras_ext.image_file import ImageFileError, decodable_image
 from keras_ext.image_input import InputSettings, read_images
 from keras_ext.image_source import ImageSource
+from keras_ext.progress import progress_logger
 from keras_ext.splits import SplitPlan
 from pipelines.image_classification.config import Config
 
@@ -24,11 +28,13 @@ def resolve(config: Config) -> Config:
       ValueError: The folder of images cannot be used, there are no such weights, or no such split to score.
     """
     manifest = config.ingest.manifest
+    if manifest and os.path.isfile(manifest):  # otherwise it may lie with the images
+        manifest = os.path.abspath(manifest)
     config = dataclasses.replace(
         config,
-        images=input_path(config.images),
+        images=input_paths(config.images),
         output=os.path.abspath(config.output),
-        ingest=dataclasses.replace(config.ingest, manifest=manifest and os.path.abspath(manifest)),
+        ingest=dataclasses.replace(config.ingest, manifest=manifest),
     )
     index = read_input(config)
     size = _image_size(index) if config.image.size == "auto" else config.image.size
@@ -41,13 +47,34 @@ def resolve(config: Config) -> Config:
 
 
 def read_input(config: Config) -> DirectoryIndex:
-    """Lists the images of a configuration."""
-    return read_images(config.images, InputSettings(**config.ingest.reading), open_elsewhere=_open_elsewhere)
+    """Lists the images of a configuration; a download says on standard error how far it is."""
+    with _shown_progress():
+        return read_images(config.images, InputSettings(**config.ingest.reading), open_elsewhere=_open_elsewhere)
+
+
+@contextlib.contextmanager
+def _shown_progress() -> Iterator[None]:
+    handler, level = logging.StreamHandler(), progress_logger.level
+    progress_logger.addHandler(handler)
+    progress_logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        progress_logger.removeHandler(handler)
+        progress_logger.setLevel(level)
 
 
 def input_path(images: str) -> str:
     """Returns the absolute path of images; an address stays as it is."""
     return images if "://" in images else os.path.abspath(images)
+
+
+def input_paths(images: str | Sequence[str]) -> str | tuple[str, ...]:
+    """Returns the absolute path of images, or those of several folders."""
+    if isinstance(images, str):
+        return input_path(images)
+    paths = tuple(map(input_path, images))
+    return paths if len(paths) > 1 else paths[0]
 
 
 def _open_elsewhere(address: str, settings: InputSettings) -> ImageSource:

@@ -11,6 +11,7 @@ from tfx.utils import io_utils
 
 from keras_ext import features
 from keras_ext.balanced_sampler import repeat_factors
+from keras_ext.image_listing import one_line
 from pipelines.image_classification.config import Imbalance
 from pipelines.image_classification.evaluation import Verdict, read_verdict
 from pipelines.runners import ComponentRun
@@ -64,7 +65,7 @@ def class_table(components: Mapping[str, ComponentRun], imbalance: Imbalance, ro
     for name in shown:
         # No recall where the scored split holds no image of the class.
         value = [f"{values[name]:.3g}"] if heading else []
-        table.add_row(name, f"{counts[name]:,}", *value, f"{recall[name]:.4f}" if name in recall else "-")
+        table.add_row(one_line(name), f"{counts[name]:,}", *value, f"{recall[name]:.4f}" if name in recall else "-")
     if len(shown) < len(counts):
         table.add_row(f"... and {len(counts) - len(shown):,} more")
     return table

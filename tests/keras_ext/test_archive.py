@@ -9,6 +9,7 @@ import random
 import shutil
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -120,6 +121,13 @@ class TestReading:
             ("photos/b/1.png", "y"),
         ]
         assert index.rejected == (("photos/b/9.png", "no such file"),)
+        inside = pack(
+            tmp_path / "inside", {**FILES, "photos/labels.csv": b"path,label\na/1.png,x\nb/1.png,y\n"}.items(), kind
+        )
+        settings = InputSettings(manifest="photos/labels.csv")
+        assert read_images(inside, settings).records == index.records
+        with pytest.raises(ValueError, match="The manifest 'labels.csv' in '.*inside' cannot be read: no such file"):
+            read_images(inside, InputSettings(manifest="labels.csv"))
         by_number = read_images(packed, InputSettings(pattern=r"photos/./(?P<label>\d)[.]png"))
         assert by_number.class_names == ("0", "1", "2", "3")
 
@@ -154,7 +162,7 @@ class TestHarm:
         index = read_images(path)
         [(shown, reason)] = index.rejected
         assert reason == "unsafe path in the archive"
-        assert shown == "/".join(part for part in name.split("/") if part)
+        assert shown == name
         assert (index.found, index.ignored) == (9, 1)
         assert sorted(tmp_path.rglob("*")) == before
 
@@ -184,6 +192,19 @@ class TestHarm:
                 setattr(info, key, value)
             packed.writestr(info, b"/etc/passwd")
         assert rejected(str(tmp_path / "x")) == {"photos/a/x.png": reason}
+
+    def test_a_zip_unpacks_no_more_than_its_header_says(self, tmp_path):
+        path = pack(tmp_path / "x", [("a/1.png", bytes(64 << 20)), ("b/1.png", b"1")], "zip")
+        said, little = struct.pack("<I", 64 << 20), struct.pack("<I", 1000)
+        (tmp_path / "x").write_bytes((tmp_path / "x").read_bytes().replace(said, little))
+        archive = open_archive(path)
+        assert archive.scan().files[0].size == 1000
+        tracemalloc.start()
+        with pytest.raises(ImageFileError, match="damaged in the archive"):
+            archive.read("a/1.png")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 4 << 20
 
     def test_encrypted(self, tmp_path):
         path = pack(tmp_path / "x", FILES.items(), "zip")

@@ -200,7 +200,7 @@ def test_answer_that_passes(fetch, server):
 
 def test_nobody_answers(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "_PAUSES", (0, 0, 0, 0, 0))
-    with pytest.raises(DownloadError, match="http://127.0.0.1:9/x.zip cannot be fetched: .*refused"):
+    with pytest.raises(DownloadError, match="http://127.0.0.1:9/x.zip cannot be fetched: .*refused.$"):
         downloaded("http://127.0.0.1:9/x.zip", str(tmp_path))
 
 

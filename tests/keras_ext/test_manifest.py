@@ -1,12 +1,15 @@
+import contextlib
 import json
 import math
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from keras_ext.directory_index import DirectoryIndex, Record
+from keras_ext.manifest import read_manifest
 
 FULL = {
     "path": ["x/1.png", "x/2.png", "3.png", "4.png"],
@@ -236,7 +239,25 @@ class TestBadInput:
     def test_parquet(self, images):
         pytest.importorskip("pyarrow")
         (images / "a.parquet").write_text("path,label\n")
-        refused("a.parquet' is not Parquet", images / "a.parquet")
+        refused("a.parquet' cannot be read as Parquet", images / "a.parquet")
+
+    def test_parquet_that_brings_code(self, images):
+        pyarrow = pytest.importorskip("pyarrow")
+        parquet = pytest.importorskip("pyarrow.parquet")
+
+        class Evil(pyarrow.ExtensionType):
+            def __init__(self):
+                super().__init__(pyarrow.string(), "arrow.py_extension_type")
+
+            def __arrow_ext_serialize__(self):
+                return f"cos\nmkdir\n(S'{images / 'executed'}'\ntR.".encode()
+
+        label = pyarrow.ExtensionArray.from_storage(Evil(), pyarrow.array(["a", "b"]))
+        parquet.write_table(pyarrow.table({"path": ["x/1.png", "x/2.png"], "label": label}), images / "evil.parquet")
+        with contextlib.suppress(ValueError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # newer versions of pyarrow warn that they unpickle nothing
+            read_manifest(images / "evil.parquet")
+        assert not (images / "executed").exists()
 
     def test_parquet_without_pyarrow(self, images, monkeypatch):
         monkeypatch.setitem(sys.modules, "pyarrow", None)

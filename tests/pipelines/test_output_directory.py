@@ -25,6 +25,17 @@ def test_another_input_is_refused(tmp_path):
         pass
 
 
+def test_several_inputs_in_any_order(tmp_path):
+    for images in (("photos", "more"), ("more", "photos")):
+        with output_directory(tmp_path / "out", images):
+            pass
+    with (
+        pytest.raises(OutputDirectoryError, match=r"images in '.*more', '.*photos'. Received: '.*photos'. Choose"),
+        output_directory(tmp_path / "out", "photos"),
+    ):
+        pass
+
+
 def test_a_folder_of_other_things_is_refused(tmp_path):
     (tmp_path / "thesis.txt").touch()
     with pytest.raises(OutputDirectoryError, match=r"not empty.*thesis.txt"), output_directory(tmp_path, "photos"):

@@ -189,8 +189,9 @@ def check_report(report: Report, rejected: Sequence[tuple[str, str]], max_reject
         )
     for split, counts in report.splits.items():
         if not any(counts.values()):
+            units = "groups" if report.split == "group" else "images"
             raise ValueError(
-                f"The split {split!r} is empty: {report.written} images in all. Add images, or raise its ratio"
+                f"The split {split!r} is empty: {report.written} images in all. Add {units}, or raise its ratio"
                 + (", or set it to 0, and eval judges the model." if split == TEST else ".")
             )
 

@@ -1,11 +1,17 @@
 """What `keras-ext inspect` prints."""
 
+import functools
+import http.server
 import shutil
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from pipelines.cli import main
 
 
 def inspect(directory, *arguments):
@@ -58,6 +64,41 @@ def test_classes_counts_sizes_and_problems(tmp_path, make_image):
     assert problems["dogs/empty.png"] == "empty file"
 
 
+def test_names_cannot_steer_the_terminal(make_image_folder):
+    directory = make_image_folder({"a\nb": 2, "c": 2})
+    (directory / "c" / "\x1b[31mred.png").touch()
+    printed = inspect(directory).stdout
+    assert ["0", r"a\nb", "2"] in words(printed)
+    assert "c/\\x1b[31mred.png: empty file" in printed.splitlines()
+    assert "\x1b" not in printed
+
+
+def test_several_folders(make_image_folder):
+    one, two = make_image_folder({"one": {"a": 3, "b": 2}, "two": {"b": 1, "c": 4}}), "two"
+    printed = inspect(one / "one", str(one / two)).stdout
+    assert words(printed)[2:5] == [["0", "a", "3"], ["1", "b", "3"], ["2", "c", "4"]]
+
+
+def test_damage_is_told_once(make_image_folder, make_image):
+    directory = make_image_folder({"a": 2, "b": 2})
+    (directory / "a" / "damaged.tif").write_bytes(make_image("a", 0, "tiff")[:50])
+    result = inspect(directory)
+    assert "a/damaged.tif: " in result.stdout
+    assert result.stderr == ""
+
+
+def test_a_download_says_how_far_it_is(make_image_folder, tmp_path, monkeypatch, capfd):
+    packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", make_image_folder({"a": 2, "b": 2})))
+    monkeypatch.setenv("KERAS_EXT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("keras_ext.download._SECONDS_BETWEEN_LINES", 0)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        assert main(["inspect", f"http://127.0.0.1:{server.server_port}/{packed.name}"]) == 0
+        server.shutdown()
+    assert "Fetched 0.0 of 0.0 MB" in capfd.readouterr().err
+
+
 def test_split_folders(make_image_folder):
     directory = make_image_folder({"train": {"a": 3, "b": 2}, "val": {"a": 1, "b": 1}})
     lines = words(inspect(directory).stdout)
@@ -88,7 +129,7 @@ def test_manifest_and_settings(make_image_folder):
 def test_bad_setting(make_image_folder):
     result = inspect(make_image_folder({"a": 1, "b": 1}), "--set", "ingest.pattern=(?P<lable>.*)")
     assert result.returncode == 1
-    assert "ingest: A named group of pattern must be one of" in result.stderr
+    assert "ingest: pattern group must be one of" in result.stderr
     assert "Did you mean 'label'" in result.stderr
 
 

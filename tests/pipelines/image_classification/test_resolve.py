@@ -78,6 +78,23 @@ def test_manifest_and_its_path(tmp_path, make_image, monkeypatch):
     assert config.image.size == (64, 64)
 
 
+def test_manifest_that_lies_in_an_archive(tmp_path, make_image, monkeypatch):
+    write_images(tmp_path / "images", make_image, (60, 60))
+    (tmp_path / "images" / "labels.csv").write_text("path,label\ncats/0.png,a\ndogs/0.png,b\n")
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "images")
+    config = resolved(packed, "ingest.manifest=labels.csv")
+    assert (config.ingest.manifest, config.image.size) == ("labels.csv", (64, 64))
+
+
+def test_several_folders(tmp_path, make_image, monkeypatch):
+    for name in ("one", "two"):
+        write_images(tmp_path / name, make_image, (60, 60))
+    monkeypatch.chdir(tmp_path)
+    config = resolve(read_config(Config, images=("one", "two"), output="out"))
+    assert config.images == (str(tmp_path / "one"), str(tmp_path / "two"))
+    assert resolve(read_config(Config, images=["one"], output="out")).images == str(tmp_path / "one")
+
+
 def test_address_stays_as_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr("keras_ext.download._PAUSES", (0, 0, 0, 0, 0))
     with pytest.raises(ValueError, match=r"^http://127.0.0.1:9/a.zip cannot be fetched"):

@@ -102,6 +102,10 @@ def test_manifest(bucket, tmp_path):
     index = read_images("mem://bucket/images", settings, open_elsewhere=open_elsewhere)
     assert [record.path for record in index.records] == ["cats/0000.png", "dogs/0000.png"]
     assert index.rejected == (("gone.png", "no such file"),)
+    FILES["mem://bucket/images/labels.csv"] = (tmp_path / "labels.csv").read_bytes()
+    itself = read_images("mem://bucket/images/labels.csv", open_elsewhere=open_elsewhere)
+    beside = InputSettings(manifest="mem://bucket/images/labels.csv")
+    assert itself.records == read_images("mem://bucket/images", beside, None, open_elsewhere).records == index.records
 
 
 def test_file_that_vanishes(bucket):

@@ -122,9 +122,12 @@ def test_class_absent_from_train():
 
 
 def test_empty_split():
+    counted = tally(train_a=1, train_b=1)
     with pytest.raises(ValueError, match="The split 'eval' is empty: 2 images in all"):
-        checked(index(a=1, b=1), tally(train_a=1, train_b=1))
-    checked(index(a=1, b=1), tally(train_a=1, train_b=1), ratios={"train": 1})
+        checked(index(a=1, b=1), counted)
+    checked(index(a=1, b=1), counted, ratios={"train": 1})
+    with pytest.raises(ValueError, match="2 images in all. Add groups, or raise its ratio"):
+        check_report(dataclasses.replace(report_of(index(a=1, b=1), counted), split="group"), [], 0.1)
 
 
 def test_table_survives_any_name():
