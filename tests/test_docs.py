@@ -22,8 +22,9 @@ def blocks(page, slow):
     return [code for mark, code in found if bool(mark) == slow]
 
 
-WITH_CODE = [page for page in PAGES if blocks(page, slow=False)]
-SLOW = [pytest.param(page, code, id=f"{page.stem}-{i}") for page in PAGES for i, code in enumerate(blocks(page, True))]
+README, *OTHERS = PAGES  # the README has tests of its own
+WITH_CODE = [page for page in OTHERS if blocks(page, slow=False)]
+SLOW = [pytest.param(page, code, id=f"{page.stem}-{i}") for page in OTHERS for i, code in enumerate(blocks(page, True))]
 
 
 @pytest.fixture
@@ -51,6 +52,16 @@ def test_slow_block(photos, page, code):
     run(code, photos.parent)
 
 
-def test_the_readme_shows_a_notebook_and_a_pipeline():
-    assert len(blocks(PAGES[0], slow=False)) == 2
-    assert "LocalDagRunner" in blocks(PAGES[0], slow=True)[0]
+def test_the_readme_s_notebook_classifies(photos):
+    notebook = blocks(README, slow=False)
+    assert len(notebook) == 2
+    assert re.search(r"b'(cats|dogs)'", run("".join(notebook), photos.parent))
+
+
+@pytest.mark.slow
+def test_the_readme_s_pipeline_makes_a_schema(photos):
+    [pipeline] = blocks(README, slow=True)
+    run(pipeline, photos.parent)
+    [schema] = photos.parent.glob("artifacts/ImageSchema/completed_schema/*/schema.pbtxt")
+    assert 'name: "image/encoded"' in schema.read_text()
+    assert 'name: "image/width"' in schema.read_text()
