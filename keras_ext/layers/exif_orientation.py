@@ -11,8 +11,8 @@ import tensorflow as tf
 _MOST_SEGMENTS = 64
 _MOST_ENTRIES = 64
 _ORIENTATION, _SHORT, _LONG = 0x0112, 3, 4
-# Each segment before it can hold 64 KiB; in files that programs write, those before it are far smaller.
-_NAME, _SEARCHED_BYTES = b"Exif\0\0", 1 << 16
+# A segment before it holds up to 64 KiB, a thumbnail or a part of a colour profile; this is room for many.
+_NAME, _SEARCHED_BYTES = b"Exif\0\0", 1 << 20
 
 
 def exif_orientation(contents: tf.Tensor) -> tf.Tensor:

@@ -112,6 +112,13 @@ def test_upright_before_crop_and_pad():
     np.testing.assert_array_equal(decode(photo(6), 9, 9, pad_to_aspect_ratio=True)[:, 1:7], image)
 
 
+def test_upright_with_much_before_the_exif():
+    contents = photo(6)
+    profiles = 3 * (b"\xff\xe2" + struct.pack(">H", 60_002) + bytes(60_000))
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(contents))))
+    np.testing.assert_array_equal(decode(contents[:2] + profiles + contents[2:], 9, 6), expected)
+
+
 def test_each_photo_of_a_batch_its_own_way():
     files = [photo(orientation) for orientation in (1, 6, 3)]
     together = DecodeImage(6, 6)(tf.constant(files)).numpy()
