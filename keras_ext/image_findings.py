@@ -9,7 +9,7 @@ import numpy as np
 from keras_ext.image_checks import ImageChecks
 from keras_ext.image_facts import contents_of
 from keras_ext.image_listing import one_line
-from keras_ext.near_duplicates import near_duplicates
+from keras_ext.near_duplicates import SIDE, near_duplicates
 
 _GROUPS_SHOWN, _IMAGES_SHOWN = 100, 20
 
@@ -60,13 +60,17 @@ class Findings:
         near: list[list[int]] = []
         flags: dict[str, np.ndarray] = {}
         if checks is not None:
-            near = near_duplicates(facts["hash"][first], facts["picture"][first], checks.near_duplicates)
+            # A smaller image holds less than the picture that it would be compared by: many digits of 8 x 8 look alike.
+            shown = np.flatnonzero(np.minimum(facts["width"], facts["height"])[first] >= SIDE)
+            compared = facts[first[shown]]
+            groups = near_duplicates(compared["hash"], compared["picture"], checks.near_duplicates)
+            near = [shown[group].tolist() for group in groups]
             flags = checks.flagged(facts["measures"], np.stack([facts["width"], facts["height"]], axis=1))
-        groups = [[places[row] for row in rows] for rows in exact]
+        duplicates = [[places[row] for row in rows] for rows in exact]
         return cls(
-            exact_duplicates=groups,
+            exact_duplicates=duplicates,
             near_duplicates=[[places[row] for row in rows] for rows in _members(contents, near)],
-            conflicting_labels=_of_several_labels(groups),
+            conflicting_labels=_of_several_labels(duplicates),
             flagged={name: [places[row] for row in np.flatnonzero(flag)] for name, flag in flags.items()},
         )
 

@@ -14,10 +14,12 @@ def picture(seed):
     return np.kron(coarse, np.ones((8, 8))).astype(np.uint8)
 
 
-def findings(*images, checks=ImageChecks()):  # noqa: B008 - it cannot be changed
+def findings(*images, checks=ImageChecks(), width=64):  # noqa: B008 - it cannot be changed
     """Findings of images (path, split, content, thumbnail); the class is the first part of the path."""
     facts = [
-        ImageFact(0, 0, "png", ImageInfo("png", 64, 64, 1), hashlib.sha256(content.encode()).hexdigest(), 1, thumbnail)
+        ImageFact(
+            0, 0, "png", ImageInfo("png", width, 64, 1), hashlib.sha256(content.encode()).hexdigest(), 1, thumbnail
+        )
         for _, _, content, thumbnail in images
     ]
     places = [Place(path, path.split("/")[0], split) for path, split, _, _ in images]
@@ -45,6 +47,12 @@ def test_exact_duplicates():
 
 def test_near_duplicates_bring_their_copies_along():
     assert paths(FOUND.near_duplicates) == [["a/1", "b/1", "a/3"]]
+
+
+@pytest.mark.parametrize("width, groups", [(16, [["a/1", "a/3"]]), (15, [])])
+def test_tiny_images_are_no_near_duplicates(width, groups):
+    found = findings(("a/1", "train", "x", picture(1)), ("a/3", "train", "z", BRIGHTER), width=width)
+    assert paths(found.near_duplicates) == groups
 
 
 def test_conflicting_labels():
