@@ -240,7 +240,7 @@ CONTESTS: dict[str, Contest] = {
 
 
 def main() -> None:
-    options = arguments()
+    options = arguments(__doc__, CONTESTS, rounds=5)
     if options.worker:
         contest, name = options.worker
         _, images, contestants = CONTESTS[contest]
@@ -249,12 +249,7 @@ def main() -> None:
         return
     print_stack(PACKAGES)
     with tempfile.TemporaryDirectory() as directory:
-        if options.photos is None:
-            options.photos = synthetic_images(Path(directory) / "photos", count=160, height=375, width=500)
-        if options.small is None:
-            options.small = synthetic_images(Path(directory) / "small", count=1024, height=32, width=32)
-        options.photos = linked(options.photos, Path(directory) / "linked photos")
-        options.small = linked(options.small, Path(directory) / "linked small images")
+        prepare_images(options, Path(directory))
         for contest in options.contests:
             title, _, contestants = CONTESTS[contest]
             shared = ["--photos", options.photos, "--small", options.small]
@@ -263,12 +258,22 @@ def main() -> None:
             sys.stdout.flush()
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+def prepare_images(options: argparse.Namespace, directory: Path) -> None:
+    """Makes the folders that contestants read: of the images that were given, or of synthetic ones."""
+    photos = options.photos or synthetic_images(directory / "photos", count=160, height=375, width=500)
+    small = options.small or synthetic_images(directory / "small", count=1024, height=32, width=32)
+    options.photos, options.small = (
+        linked(photos, directory / "linked photos"),
+        linked(small, directory / "linked small"),
+    )
+
+
+def arguments(description: str | None, contests: Iterable[str], rounds: int) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--photos", metavar="DIR", help="<class>/<name>.jpg; by default synthetic ones of 500 × 375")
     parser.add_argument("--small", metavar="DIR", help="the same, 32 × 32 pixels")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--contests", nargs="+", choices=CONTESTS, default=list(CONTESTS))
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--contests", nargs="+", choices=list(contests), default=list(contests))
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -1,14 +1,23 @@
 """What `keras_ext.ImageDataGenerator` costs beside Keras's, and beside the layers that it is made of."""
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from augmentation import BATCH, CLASSIC_GENERATOR, count_images, decoded, photos, random_affine, small, synthetic_images
-from contest import Pass, linked, measure, print_stack, print_table, serve
+from augmentation import (
+    BATCH,
+    CLASSIC_GENERATOR,
+    arguments,
+    count_images,
+    decoded,
+    photos,
+    prepare_images,
+    random_affine,
+    small,
+)
+from contest import Pass, measure, print_stack, print_table, serve
 
 RESCALE = 1 / 255
 
@@ -81,35 +90,20 @@ CONTESTS = {
 
 
 def main() -> None:
-    options = arguments()
+    options = arguments(__doc__, CONTESTS, rounds=7)
     if options.worker:
         contest, name = options.worker
         serve(lambda: CONTESTANTS[name](*CONTESTS[contest][1](options), contest), cores=1)
         return
     print_stack(("tensorflow", "keras", "numpy", "scipy", "pillow"))
     with tempfile.TemporaryDirectory() as directory:
-        if options.photos is None:
-            options.photos = synthetic_images(Path(directory) / "photos", count=160, height=375, width=500)
-        if options.small is None:
-            options.small = synthetic_images(Path(directory) / "small", count=1024, height=32, width=32)
-        options.photos = linked(options.photos, Path(directory) / "linked photos")
-        options.small = linked(options.small, Path(directory) / "linked small images")
+        prepare_images(options, Path(directory))
         for contest in options.contests:
             shared = ["--photos", options.photos, "--small", options.small]
             names = [name for name in CONTESTANTS if contest != "bilinear" or CONTESTANTS[name] is not layers]
             commands = {name: [__file__, *shared, "--worker", contest, name] for name in names}
             print_table(CONTESTS[contest][0], measure(commands, options.rounds), names[1])
             sys.stdout.flush()
-
-
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", metavar="DIR", help="<class>/<name>.jpg; by default synthetic ones of 500 × 375")
-    parser.add_argument("--small", metavar="DIR", help="the same, 32 × 32 pixels")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--contests", nargs="+", choices=CONTESTS, default=list(CONTESTS))
-    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":
