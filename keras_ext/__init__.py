@@ -9,7 +9,17 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = frozenset(
-    {"callbacks", "class_weights", "datasets", "export", "layers", "losses", "metrics", "plots", "training"}
+    {
+        "callbacks",
+        "class_weights",
+        "datasets",
+        "export",
+        "layers",
+        "losses",
+        "metrics",
+        "plots",
+        "training",
+    }
 )
 _HOMES = {"ImageDataGenerator": "image_data_generator"}
 
