@@ -8,6 +8,9 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageOps
 
+from keras_ext import deep_colour
+from keras_ext.deep_colour import UnsupportedPixels
+
 # Format to the module and class of Pillow that reads it. A build of Pillow may lack one of them.
 _READERS: Final = {
     "avif": ("AvifImagePlugin", "AvifImageFile"),
@@ -42,8 +45,8 @@ def format_of(data: bytes) -> str | None:
 def to_png(name: str, data: bytes, max_pixels: int) -> bytes:
     """Decodes an image, or its first frame, turns it upright as its EXIF orientation says, and returns it as PNG.
 
-    Palette, alpha and 16 bits of grey are kept. Of 16 bits of colour the upper 8 remain, which decoding to uint8 would
-    leave too; CMYK becomes RGB.
+    Palette, alpha and 16 bits a channel are kept. CMYK, which PNG does not know, becomes RGB; AVIF and JPEG 2000 keep 8
+    bits a channel.
 
     Args:
       name: A format that `format_of` returned, 'gif' or 'bmp'.
@@ -62,6 +65,8 @@ def to_png(name: str, data: bytes, max_pixels: int) -> bytes:
         with reader(io.BytesIO(data)) as image:
             if image.width * image.height > max_pixels:
                 raise TooManyPixels
+            if deep_colour.is_deep(image):
+                return deep_colour.to_png(image, data, _upright)
             image.load()
             return _png(_upright(image))
     except (MemoryError, TooManyPixels, UnsupportedPixels):
@@ -73,10 +78,6 @@ def to_png(name: str, data: bytes, max_pixels: int) -> bytes:
 
 class TooManyPixels(ValueError):
     """The header says that there are more pixels than are wanted."""
-
-
-class UnsupportedPixels(ValueError):
-    """Pixels that PNG cannot hold; the message says which."""
 
 
 def _upright(image: Image.Image) -> Image.Image:

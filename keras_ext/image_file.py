@@ -86,8 +86,8 @@ def decodable_image(
     """Checks an image as `read_image_info` does, and makes PNG of what TensorFlow does not decode.
 
     JPEG, PNG, and GIF and BMP but for their rarest kinds, stay as they are, byte for byte. WebP, TIFF, PPM, AVIF and
-    JPEG 2000 become PNG: the first frame, upright, with its palette, alpha and 16 bits of grey. Of 16 bits of colour
-    the upper 8 remain, and CMYK becomes RGB, as decoding would have it.
+    JPEG 2000 become PNG: the first frame, upright, with its palette, alpha and 16 bits a channel. CMYK becomes RGB, as
+    decoding would have it.
 
     Args:
       data: The bytes of a file.

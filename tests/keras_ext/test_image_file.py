@@ -123,6 +123,8 @@ def other_images() -> dict[str, bytes]:
         "ppm, grey": _saved(grey, "PPM"),
         "ppm, 1 bit": _saved(colour.convert("1"), "PPM"),
         "ppm, 16 bit": b"P5 %d %d 65535\n" % (WIDTH, HEIGHT) + np.asarray(grey16).astype(">u2").tobytes(),
+        "ppm, 16 bits of colour": b"P6 %d %d 65535\n" % (WIDTH, HEIGHT)
+        + (pixels * np.uint16(257)).astype(">u2").tobytes(),
         "ppm, plain": b"P2\n# a comment\n%d %d\n255\n" % (WIDTH, HEIGHT) + b" ".join(b"%d" % x for x in grey.tobytes()),
         "jpeg2000": _saved(colour, "JPEG2000"),
         "bmp, 1 bit": _saved(colour.convert("1"), "BMP"),
@@ -303,7 +305,7 @@ def test_other_image_becomes_png_without_loss(name, verify):
         upright = ImageOps.exif_transpose(original)
         assert made.size == upright.size
         expected = upright.convert("RGB") if upright.mode == "CMYK" else upright
-        mode = "I" if "16 bit" in name else "RGBA"
+        mode = "I" if name.endswith("16 bit") else "RGBA"
         np.testing.assert_array_equal(np.asarray(made.convert(mode)), np.asarray(expected.convert(mode)))
 
 
