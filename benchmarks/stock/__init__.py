@@ -1,0 +1,1 @@
+"""The pipeline that people write with stock TFX alone, for comparison."""
