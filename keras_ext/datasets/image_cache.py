@@ -35,9 +35,9 @@ class ImageCache:
     rejected: Mapping[int, str]
 
     @property
-    def image_shape(self) -> tuple[int, ...]:
-        """Height, width and channels of an image."""
-        return self.pixels.shape[1:]
+    def spec(self) -> tf.TensorSpec:
+        """What `read` returns."""
+        return tf.TensorSpec((None, *self.pixels.shape[1:]), tf.uint8)
 
     def read(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns the images, and the positions again."""
@@ -46,7 +46,7 @@ class ImageCache:
 
 def memory_cache(reader: ImageReader, positions: np.ndarray, count: int) -> ImageCache:
     """Returns a cache of the images at some of `count` positions."""
-    pixels = np.empty((len(positions), *reader.image_shape), np.uint8)
+    pixels = np.empty((len(positions), *reader.spec.shape[1:]), np.uint8)
     kept: list[int] = []
     for images, at in _decoded(reader, positions):
         pixels[len(kept) : len(kept) + len(at)] = images
@@ -77,14 +77,14 @@ def file_cache(path: str, settings: Mapping[str, Any], reader: ImageReader, coun
         raise OSError(f"{path!r} vanished while it was read.")
     rejected = {int(position): reason for position, reason in notes["rejected"].items()}
     kept = [position for position in range(count) if position not in rejected]
-    shape = (len(kept), *reader.image_shape)
+    shape = (len(kept), *reader.spec.shape[1:])
     pixels = np.memmap(path, np.uint8, "r", _HEADER_BYTES, shape) if kept else np.empty(shape, np.uint8)
     return ImageCache(pixels, _rows(kept, count), rejected)
 
 
 def _decoded(reader: ImageReader, positions: np.ndarray) -> Any:
     batches = tf.data.Dataset.from_tensor_slices(positions).batch(_BATCH)
-    return read_batches(reader.read, reader.image_shape, batches).prefetch(1).as_numpy_iterator()
+    return read_batches(reader.read, reader.spec, batches).prefetch(1).as_numpy_iterator()
 
 
 def _rows(kept: list[int], count: int) -> np.ndarray:

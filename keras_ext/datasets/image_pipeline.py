@@ -106,9 +106,9 @@ def _warn_of_absent_classes(table: ImageTable, choice: SubsetChoice, subsets: Se
 def _images(table: ImageTable, decode: DecodeImage, options: ElementOptions, positions: np.ndarray) -> _Images:
     """Returns what reads the images at these positions for all datasets."""
     paths = table.paths
-    reader = ImageReader(table.index.source, paths, decode)
     if options.cache is None:
-        return reader
+        return ImageReader(table.index.source, paths, decode, tf.as_dtype(options.dtype))
+    reader = ImageReader(table.index.source, paths, decode)
     if options.cache == MEMORY:
         return memory_cache(reader, np.sort(positions), len(paths))
     return file_cache(os.fspath(options.cache), _settings(table, decode), reader, len(paths))
@@ -139,7 +139,7 @@ def _dataset(
     with tf.device("CPU"):
         epoch = tf.Variable(-1, trainable=False, dtype=tf.int64, name="epoch")
     size = options.batch_size or _DECODED_TOGETHER
-    batches = read_batches(read, images.image_shape, _each_epoch(usable, size, seed, epoch))
+    batches = read_batches(read, images.spec, _each_epoch(usable, size, seed, epoch))
     batches = batches.filter(lambda _, kept: tf.size(kept) > 0).map(_elements(table, options))
     counted = tf.data.Dataset.range(len(usable))
     files = ImageFiles(

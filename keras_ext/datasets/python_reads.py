@@ -37,14 +37,15 @@ def _close() -> None:
 
 
 def read_batches(
-    read: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], image_shape: tuple[int, ...], batches: tf.data.Dataset
+    read: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    spec: tf.TensorSpec,
+    batches: tf.data.Dataset,
 ) -> tf.data.Dataset:
     """Returns batches `(images, positions)` of what `read` makes of batches of positions, in their order.
 
     Args:
-      read: Takes positions, int64; returns uint8 images `(kept, height, width, channels)` and the positions of these.
-        Called from several threads.
-      image_shape: Height, width and channels.
+      read: Takes positions, int64; returns images and the positions of these. Called from several threads.
+      spec: What the images are: their shape `(None, height, width, channels)` and dtype.
       batches: Positions `(batch,)`.
     """
     gate = _gate()
@@ -58,7 +59,7 @@ def read_batches(
 
     def load(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.control_dependencies([tf.debugging.Assert(gate, ["Python ends."])]):
-            images, kept = tf.numpy_function(call, [positions], (tf.uint8, tf.int64))
-        return tf.ensure_shape(images, (None, *image_shape)), tf.ensure_shape(kept, [None])
+            images, kept = tf.numpy_function(call, [positions], (spec.dtype, tf.int64))
+        return tf.ensure_shape(images, spec.shape), tf.ensure_shape(kept, [None])
 
     return batches.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

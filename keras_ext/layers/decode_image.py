@@ -98,6 +98,13 @@ class DecodeImage(keras.layers.Layer):
         return self.height, self.width, _CHANNELS[self.color_mode]
 
     def call(self, inputs: Any) -> tf.Tensor:
+        return self.decode(inputs, tf.uint8)
+
+    def decode(self, inputs: Any, dtype: tf.DType) -> tf.Tensor:
+        """Returns what the layer returns, as uint8 or as floats of the same whole numbers.
+
+        Who wants floats saves the way there and back.
+        """
         contents = tf.convert_to_tensor(inputs)
         if contents.dtype != tf.string or contents.shape.rank not in (0, 1, None):
             raise ValueError(
@@ -105,7 +112,12 @@ class DecodeImage(keras.layers.Layer):
                 f"Received: dtype={contents.dtype.name}, shape={contents.shape}. "
                 "Pass what tf.io.read_file returns; reshape with tf.reshape(x, [-1])."
             )
-        return functional_if(self._is_plain(contents), self._decode_plain, self._decode_any, contents)
+        return functional_if(
+            self._is_plain(contents),
+            lambda files: self._decode_plain(files, dtype),
+            lambda files: self._decode_any(files, dtype),
+            contents,
+        )
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape, *self.image_shape)
@@ -133,28 +145,28 @@ class DecodeImage(keras.layers.Layer):
         are_jpegs = tf.reduce_all(tf.equal(tf.strings.substr(files, 0, 3), b"\xff\xd8\xff"))
         return are_jpegs & ~may_have_exif(files) if self.exif_orientation else are_jpegs
 
-    def _decode_plain(self, contents: tf.Tensor) -> tf.Tensor:
-        return self._each(_decode_jpeg, contents)
+    def _decode_plain(self, contents: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+        return self._each(_decode_jpeg, dtype, contents)
 
-    def _decode_any(self, contents: tf.Tensor) -> tf.Tensor:
+    def _decode_any(self, contents: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
         decode = functools.partial(_decode, color_mode=self.color_mode)
         if not self.exif_orientation:
-            return self._each(decode, contents)
+            return self._each(decode, dtype, contents)
         # Read for the whole batch at once, since a graph's cost is in the number of its operations.
         orientations = tf.reshape(exif_orientation(tf.reshape(contents, [-1])), tf.shape(contents))
-        return self._each(lambda file, orientation: upright(decode(file), orientation), contents, orientations)
+        return self._each(lambda file, orientation: upright(decode(file), orientation), dtype, contents, orientations)
 
-    def _each(self, decode: Callable[..., tf.Tensor], *files: tf.Tensor) -> tf.Tensor:
+    def _each(self, decode: Callable[..., tf.Tensor], dtype: tf.DType, *files: tf.Tensor) -> tf.Tensor:
         if files[0].shape.rank == 0:
-            return self._resize(decode(*files))
+            return self._resize(decode(*files), dtype)
         return tf.map_fn(
-            lambda file: self._resize(decode(*file)),
+            lambda file: self._resize(decode(*file), dtype),
             files,
-            fn_output_signature=tf.TensorSpec(self.image_shape, tf.uint8),
+            fn_output_signature=tf.TensorSpec(self.image_shape, dtype),
             parallel_iterations=_PARALLEL_IMAGES,
         )
 
-    def _resize(self, image: tf.Tensor) -> tf.Tensor:
+    def _resize(self, image: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
         if self.color_mode == "rgba":
             image = _to_rgba(image)
         elif self.color_mode == "grayscale":
@@ -167,10 +179,8 @@ class DecodeImage(keras.layers.Layer):
         if resized.dtype != tf.uint8:  # nearest neighbour stays uint8; the others leave floats
             resized = tf.round(resized)
             # Means stay within [0, 255]; to clip them would take as long again.
-            resized = (
-                tf.cast(resized, tf.uint8) if self.interpolation in _MEANS else tf.saturate_cast(resized, tf.uint8)
-            )
-        return tf.ensure_shape(resized, self.image_shape)
+            resized = resized if self.interpolation in _MEANS else tf.clip_by_value(resized, 0.0, 255.0)
+        return tf.ensure_shape(tf.cast(resized, dtype), self.image_shape)
 
 
 def _decode_jpeg(contents: tf.Tensor) -> tf.Tensor:

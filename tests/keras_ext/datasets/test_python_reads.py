@@ -18,7 +18,8 @@ def read(positions):
     time.sleep(0.02)
     return np.zeros((len(positions), 2, 2, 3), np.uint8), positions
 
-dataset = read_batches(read, (2, 2, 3), tf.data.Dataset.range(100_000).batch(4))
+spec = tf.TensorSpec((None, 2, 2, 3), tf.uint8)
+dataset = read_batches(read, spec, tf.data.Dataset.range(100_000).batch(4))
 iterators = [iter(dataset.prefetch(tf.data.AUTOTUNE)), iter(tf.data.Dataset.zip((dataset, dataset)).prefetch(8))]
 for iterator in iterators:
     next(iterator)

@@ -186,6 +186,15 @@ def test_bicubic_overshoot_is_clipped_not_wrapped():
     np.testing.assert_array_equal(result, floats.round().clip(0, 255))
 
 
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "nearest"])
+def test_floats_are_the_same_whole_numbers(interpolation):
+    contents = tf.constant([encode(RGB), encode(RGB[::-1], "JPEG")])
+    layer = DecodeImage(4, 5, interpolation=interpolation)
+    floats = layer.decode(contents, tf.float32)
+    assert floats.dtype == tf.float32
+    np.testing.assert_array_equal(floats, layer(contents))
+
+
 def test_area_is_the_mean_and_nearest_repeats():
     blocks = np.array([[10, 20, 200, 100], [30, 40, 0, 100]], np.uint8)
     assert decode(encode(blocks), 1, 2, color_mode="grayscale", interpolation="area")[0, :, 0].tolist() == [25, 100]
