@@ -101,6 +101,7 @@ class DirectoryIndex:
         *,
         columns: Mapping[str, str | None] | None = None,
         classes: Sequence[str] | None = None,
+        extra_columns: Sequence[str] = (),
     ) -> "DirectoryIndex":
         """Reads a table of images: a row names a file and its label, and optionally split, group and weight.
 
@@ -114,6 +115,7 @@ class DirectoryIndex:
           columns: 'path', 'label', 'split', 'group' and 'weight' to the names of the columns, where these are others;
             `{"label": None}` reads images without labels.
           classes: The classes to use, in the order of their index. By default all labels, sorted.
+          extra_columns: Further columns, such as the camera, that records keep as texts, to judge slices of images by.
 
         Raises:
           ValueError: The table cannot be read, a column is missing, or a value has no meaning.
@@ -123,7 +125,7 @@ class DirectoryIndex:
         >>> table = {"path": ["/data/1.png", "/data/2.png"], "label": ["cat", "dog"]}
         >>> index = DirectoryIndex.from_manifest(table)
         """
-        rows = read_manifest(manifest, columns)
+        rows = read_manifest(manifest, columns, extra_columns=extra_columns)
         source = LocalFolder(rows.directory if directory is None else os.fspath(directory))
         return cls.from_listing(source, rows.listing(source), classes)
 
@@ -148,7 +150,7 @@ class DirectoryIndex:
         Raises:
           ValueError: There are not two classes, one of `classes` has no image, or a class has none to learn from.
         """
-        class_names, warnings = _class_names(listing, _checked_classes(classes))
+        class_names, warnings = _class_names(source.name, listing, _checked_classes(classes))
         chosen = set(class_names)
         found = [(record, file) for record, file in listing.found if record.label is None or record.label in chosen]
         files = [*listing.loose, *(file for _, file in found)]
@@ -187,7 +189,7 @@ def _checked_classes(classes: Sequence[str] | None) -> Sequence[str] | None:
     return classes
 
 
-def _class_names(listing: ImageListing, classes: Sequence[str] | None) -> tuple[tuple[str, ...], list[str]]:
+def _class_names(where: str, listing: ImageListing, classes: Sequence[str] | None) -> tuple[tuple[str, ...], list[str]]:
     """Returns the classes to use, and a warning where some are left out."""
     found = sorted({record.label for record, _ in listing.found if record.label is not None})
     if not found and classes is None and all(record.label is None for record, _ in listing.found):
@@ -200,7 +202,7 @@ def _class_names(listing: ImageListing, classes: Sequence[str] | None) -> tuple[
         raise ValueError(f"classes must name each class once. Received: {listed(names, limit=20)}.")
     if len(names) < 2:
         expected = f" {EXPECTED}" if listing.layout.startswith("<") else ""
-        raise ValueError(f"fewer than two classes: found images of {listed(names)!r} only.{expected}")
+        raise ValueError(f"fewer than two classes: found images of {listed(names)!r} only in {where!r}.{expected}")
     unused = [name for name in found if name not in set(names)]
     return tuple(names), [f"Classes that `classes` does not name are left out: {listed(unused)}."] if unused else []
 

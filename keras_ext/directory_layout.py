@@ -12,7 +12,7 @@ EXPECTED = (
     "Expected <directory>/<class>/<image>, such as images/cats/a.jpg, "
     "or <directory>/<split>/<class>/<image>, such as images/train/cats/a.jpg."
 )
-UNLABELLED = "Pass labels=None for unlabelled images."
+UNLABELLED = "Pass labels=None for unlabelled images, or classify them with `keras-ext predict`."
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ClassFolders:
     loose: list[ScannedFile]
 
     @classmethod
-    def of(cls, path: str, split: str | None, files: Iterable[ScannedFile]) -> "ClassFolders":
+    def of(cls, input_name: str, path: str, split: str | None, files: Iterable[ScannedFile]) -> "ClassFolders":
         """Sorts the files below `path` by class.
 
         Raises:
@@ -40,8 +40,8 @@ class ClassFolders:
         """
         classes, loose = _by_folder(files, path)
         if not classes:
-            where = f"{path!r}" if path else "The input"
-            raise ValueError(f"{where} holds {len(loose)} images and no class folders. {EXPECTED} {UNLABELLED}")
+            where = os.path.join(input_name, path) if path else input_name
+            raise ValueError(f"{where!r} holds {len(loose)} images and no class folders. {EXPECTED} {UNLABELLED}")
         return cls(path, split, classes, loose)
 
     def records(self) -> list[tuple[Record, ScannedFile]]:
@@ -83,9 +83,9 @@ def _recognised_layout(source: ImageSource, root: str) -> ImageListing:
     warnings = _link_warnings([scan])
     if splits:
         prefix = root + "/" if root else ""
-        parts = [ClassFolders.of(prefix + name, split, folders[name]) for name, split in splits.items()]
+        parts = [ClassFolders.of(source.name, prefix + name, split, folders[name]) for name, split in splits.items()]
         return _listing(parts, [*scan.outside, *loose], scan.ignored, warnings)
-    plain = ClassFolders.of(root, None, scan.files)
+    plain = ClassFolders.of(source.name, root, None, scan.files)
     warnings += _split_warnings(plain)
     if not root:
         warnings += _no_class_warnings(scan, plain.classes)
@@ -109,7 +109,7 @@ def _only_folder(files: Iterable[ScannedFile]) -> str:
 def _named_layout(source: ImageSource, split_folders: Mapping[str, str]) -> ImageListing:
     _check_named(split_folders)
     scans = {path: _scan(source, path) for path in split_folders}
-    parts = [ClassFolders.of(path, split, scans[path].files) for path, split in split_folders.items()]
+    parts = [ClassFolders.of(source.name, path, split, scans[path].files) for path, split in split_folders.items()]
     outside = [file for scan in scans.values() for file in scan.outside]
     return _listing(parts, outside, sum(scan.ignored for scan in scans.values()), _link_warnings(scans.values()))
 

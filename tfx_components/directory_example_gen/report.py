@@ -192,7 +192,8 @@ def check_report(report: Report, rejected: Sequence[tuple[str, str]], max_reject
             units = "groups" if report.split == "group" else "images"
             raise ValueError(
                 f"The split {split!r} is empty: {report.written} images in all. Add {units}, or raise its ratio"
-                + (", or set it to 0, and eval judges the model." if split == TEST else ".")
+                + ("" if report.split == "group" else ", or divide exactly with split='stratified'")
+                + (", or set its ratio to 0, and eval judges the model." if split == TEST else ".")
             )
 
 

@@ -123,7 +123,9 @@ def test_class_absent_from_train():
 
 def test_empty_split():
     counted = tally(train_a=1, train_b=1)
-    with pytest.raises(ValueError, match="The split 'eval' is empty: 2 images in all"):
+    with pytest.raises(
+        ValueError, match="'eval' is empty: 2 images in all. Add images, or raise its ratio, or divide exactly"
+    ):
         checked(index(a=1, b=1), counted)
     checked(index(a=1, b=1), counted, ratios={"train": 1})
     with pytest.raises(ValueError, match="2 images in all. Add groups, or raise its ratio"):
