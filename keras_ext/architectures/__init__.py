@@ -17,8 +17,8 @@ def backbone(architecture: str, image_shape: tuple[int, int, int], weights: str 
       architecture: `"small_cnn"`, a class of `keras.applications` (`"ResNet50V2"`) or a backbone of KerasCV
         (`"ResNet18V2Backbone"`, with the extra `keras-cv`).
       image_shape: Height, width and channels.
-      weights: A local file of weights for this network (as `save_weights` of the network without its top wrote it), or
-        None to start from random ones. For a backbone of KerasCV, the local directory of its preset. No weights are
+      weights: A local file of weights for this network (as `save_weights` of the network wrote it; a top is left out),
+        or None to start from random ones. For a backbone of KerasCV, the local directory of its preset. No weights are
         downloaded.
 
     Output:
@@ -26,7 +26,7 @@ def backbone(architecture: str, image_shape: tuple[int, int, int], weights: str 
       `(batch, rows, columns, features)`.
 
     Raises:
-      ValueError: An unknown name; images that the network cannot take; weights that do not exist.
+      ValueError: An unknown name; images that the network cannot take; weights that do not exist or do not fit.
 
     Example:
 
@@ -34,12 +34,12 @@ def backbone(architecture: str, image_shape: tuple[int, int, int], weights: str 
     (None, 3, 3, 576)
     """
     _check_weights(weights)
-    if keras_cv_backbones.is_backbone_name(architecture):
-        return keras_cv_backbones.build(architecture, image_shape, weights)
-    check_choice("architecture", architecture, ("small_cnn", *keras_applications.NAMES))
     if architecture == "small_cnn":
         return small_cnn.build(image_shape, weights)
-    return keras_applications.build(architecture, image_shape, weights)
+    if architecture in keras_applications.NAMES:
+        return keras_applications.build(architecture, image_shape, weights)
+    known = ("small_cnn", *keras_applications.NAMES, *keras_cv_backbones.names(architecture))
+    return keras_cv_backbones.build(check_choice("architecture", architecture, known), image_shape, weights)
 
 
 def _check_weights(weights: str | None) -> None:

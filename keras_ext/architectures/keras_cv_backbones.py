@@ -9,12 +9,21 @@ import keras
 import tensorflow as tf
 
 from keras_ext.architectures.keras_applications import as_rgb
-from keras_ext.choices import check_choice
 
 
-def is_backbone_name(architecture: str) -> bool:
-    """Whether the name has the form of KerasCV's backbones, `...Backbone`."""
-    return architecture.lower().endswith("backbone")
+def names(architecture: str) -> list[str]:
+    """Returns the names of the backbones, or none without KerasCV.
+
+    Raises:
+      ImportError: The architecture asked for has the form of their names, and there is no KerasCV.
+    """
+    try:
+        models = _keras_cv_models(architecture)
+    except ImportError:
+        if architecture.lower().endswith("backbone"):
+            raise
+        return []
+    return [name for name, value in sorted(vars(models).items()) if _is_image_backbone(name, value)]
 
 
 def build(architecture: str, image_shape: tuple[int, int, int], weights: str | None) -> keras.Model:
@@ -24,17 +33,26 @@ def build(architecture: str, image_shape: tuple[int, int, int], weights: str | N
     Kaggle. With `weights=None`, KerasCV fetches the layout (a few kilobytes, no weights)
     from Kaggle, or from the cache of an earlier time.
     """
-    models = _keras_cv_models(architecture)
-    names = [name for name, value in sorted(vars(models).items()) if _is_image_backbone(name, value)]
-    constructor = getattr(models, check_choice("architecture", architecture, names))
+    constructor = getattr(_keras_cv_models(architecture), architecture)
     arguments = {"include_rescaling": True, "input_shape": (*image_shape[:2], 3)}
     if weights is None:
         network = _build_from_kaggle(constructor, arguments)
     else:
-        family = constructor.__mro__[1]  # a preset names the family, ResNetV2Backbone, not ResNet18V2Backbone
-        network = family.from_preset(weights, load_weights=True, **arguments)
+        network = _build_from_preset(constructor, weights, arguments)
     inputs = keras.Input(image_shape, name="images")
     return keras.Model(inputs, network(as_rgb(inputs, architecture)), name=architecture)
+
+
+def _build_from_preset(constructor: Any, preset: str, arguments: dict[str, Any]) -> keras.Model:
+    family = constructor.__mro__[1]  # a preset names the family, ResNetV2Backbone, not ResNet18V2Backbone
+    try:
+        return family.from_preset(preset, load_weights=True, **arguments)
+    except Exception as error:  # KerasCV, JSON and HDF5 each raise their own
+        raise ValueError(
+            f"weights must be the local folder of a preset of {family.__name__}, with config.json and "
+            f"model.weights.h5, as downloaded from Kaggle. Received: weights={preset!r}, which does not fit: "
+            f"{type(error).__name__}: {' '.join(str(error).split())}"
+        ) from error
 
 
 def _build_from_kaggle(constructor: Any, arguments: dict[str, Any]) -> keras.Model:

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_ext.architectures.local_weights import load_local_weights
+
 _STEM_SIDE = 56
 _LAST_SIDE = 8
 _FILTERS = (32, 64, 128, 256)
@@ -26,7 +28,7 @@ def build(image_shape: tuple[int, int, int], weights: str | None = None) -> kera
         x = keras.layers.MaxPooling2D(padding="same")(x)
     model = keras.Model(inputs, x, name="small_cnn")
     if weights is not None:
-        model.load_weights(weights)
+        load_local_weights(model, weights, model.name, "Save them with backbone('small_cnn', ...).save_weights.")
     return model
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_ext.custom_code import is_reference
 from keras_ext.layers.augmentation_lookup import is_of_keras_cv, make_layer, mixes_labels
 
+_UNMOVED = frozenset({"images", "labels"})  # entries that do not move with the pixels
 _GOLDEN = -7046029254386353131  # 2^64 / golden ratio as int64: odd multiples of it spread over all integers
 
 
@@ -20,7 +22,8 @@ class Augmentation(keras.layers.Layer):
 
     The layers are named in a configuration, as it stands in a file, so that a script and a pipeline augment alike.
     Names are looked up here, in `keras.layers` and, where it is installed, in KerasCV; `"keras_cv.RandomFlip"` skips
-    the first two.
+    the first two. A layer of your own is named by its file or module, `"my_layers.py:Sepia"` or
+    `"my_package.layers:Sepia"`; one that blends images of different classes says `mixes_labels = True`.
 
     With `keys`, a batch is augmented as a function of the seed, its keys and the epoch, whatever was augmented before
     and in whatever order: layers that take keys, such as `RandomAffine`, draw for each image by itself; Keras's draw
@@ -84,13 +87,13 @@ class Augmentation(keras.layers.Layer):
     def call(self, inputs: Any, training: bool | None = None, keys: Any = None, epoch: Any = 0) -> Any:
         outputs = inputs  # Keras hands over a copy of a dictionary
         if training:
-            for layer, seed in zip(self.layers, self._seeds, strict=True):
+            for layer, seed, table in zip(self.layers, self._seeds, self.configuration, strict=True):
                 before = _images(outputs).shape
+                if is_reference(table["layer"]):  # who writes a layer for one project expects to calculate
+                    outputs = self._as_floats(outputs)
                 outputs = self._augment(layer, seed, outputs, keys, epoch)
                 _check_shape(layer, before, _images(outputs).shape)
-        if isinstance(outputs, Mapping):
-            return {**outputs, "images": ops.cast(outputs["images"], self.compute_dtype)}
-        return ops.cast(outputs, self.compute_dtype)
+        return self._as_floats(outputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
@@ -98,7 +101,15 @@ class Augmentation(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "layers": [dict(table) for table in self.configuration], "seed": self.seed}
 
+    def _as_floats(self, inputs: Any) -> Any:
+        if isinstance(inputs, Mapping):
+            return {**inputs, "images": ops.cast(inputs["images"], self.compute_dtype)}
+        return ops.cast(inputs, self.compute_dtype)
+
     def _augment(self, layer: keras.layers.Layer, seed: int, inputs: Any, keys: Any, epoch: Any) -> Any:
+        if isinstance(inputs, Mapping) and inputs.keys() <= _UNMOVED and not mixes_labels(layer):
+            # Not every layer of Keras takes a dictionary.
+            return {**inputs, "images": self._augment(layer, seed, inputs["images"], keys, epoch)}
         parameters = inspect.signature(layer.call).parameters
         options = {"training": True} if "training" in parameters else {}
         if keys is None:

@@ -1,4 +1,4 @@
-"""Augmentation layers by name: ours, Keras's, KerasCV's."""
+"""Augmentation layers by name: ours, Keras's, KerasCV's, the user's own."""
 
 import importlib
 import inspect
@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_ext.choices import check_choice
+from keras_ext.custom_code import is_reference, load_object
 
 _KERAS_CV = "keras_cv."
 # Augmentation layers whose names do not begin with "Random".
@@ -38,7 +39,7 @@ def make_layer(table: Mapping[str, Any], **defaults: Any) -> keras.layers.Layer:
     """Returns the layer that a table of a configuration describes.
 
     Args:
-      table: `"layer"`, the name of a layer, and the layer's arguments.
+      table: `"layer"`, the name of a layer or where it is defined, `"my_layers.py:Sepia"`, and the layer's arguments.
       **defaults: Arguments for a layer that knows them and whose table does not give them.
 
     Raises:
@@ -59,7 +60,7 @@ def make_layer(table: Mapping[str, Any], **defaults: Any) -> keras.layers.Layer:
 
 def mixes_labels(layer: keras.layers.Layer) -> bool:
     """Whether a layer blends images of different classes, and their labels with them."""
-    return type(layer).__name__ in _MIX_LABELS
+    return type(layer).__name__ in _MIX_LABELS or bool(getattr(layer, "mixes_labels", False))
 
 
 def is_of_keras_cv(layer: keras.layers.Layer) -> bool:
@@ -75,10 +76,22 @@ def _find(name: Any) -> type[keras.layers.Layer]:
             f"Each augmentation layer is a table with 'layer', the layer's name. Received: layer={name!r}. "
             'Write {"layer": "RandomAffine", "rotation": 10}.'
         )
+    if is_reference(name):
+        return _load(name)
     found = {} if name.startswith(_KERAS_CV) else _layers_of(nearer)
     if name not in found:
         found |= _layers_of_keras_cv(required=name.startswith(_KERAS_CV), hidden=set(found))
     return found[check_choice("augmentation layer", name, sorted(found))]
+
+
+def _load(reference: str) -> type[keras.layers.Layer]:
+    layer = load_object(reference)
+    if not (inspect.isclass(layer) and issubclass(layer, keras.layers.Layer)):
+        raise ValueError(
+            f"{reference!r} must be a class derived from keras.layers.Layer. Received: {layer!r}. Put what it does "
+            "into the method `call(self, images)` of such a class; its arguments are those of __init__."
+        )
+    return layer
 
 
 def _layers_of(modules: tuple[ModuleType, ...]) -> dict[str, type[keras.layers.Layer]]:

@@ -42,7 +42,7 @@ class LogitAdjustment(keras.layers.Layer):
     Example:
 
     >>> adjusted = LogitAdjustment(count_labels(train_labels))(model.output)
-    >>> export_classifier(keras.Model(model.input, adjusted), "serving", class_names)
+    >>> export_classifier(keras.Model(model.input, adjusted), "serving/1", class_names, DecodeImage(224, 224))
     """
 
     def __init__(

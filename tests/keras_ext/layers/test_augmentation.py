@@ -235,3 +235,78 @@ def test_importing_the_layers_does_not_import_keras_cv():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
+
+
+SEPIA = """
+import keras
+
+
+class Sepia(keras.layers.Layer):
+    def __init__(self, strength=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.strength = strength
+
+    def call(self, images):
+        return images * (1 - self.strength)
+
+
+class Blend(keras.layers.Layer):
+    mixes_labels = True
+
+    def call(self, inputs):
+        return {**inputs, "labels": inputs["labels"][::-1]}
+
+
+def sepia(images):
+    return images
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    (tmp_path / "my_layers.py").write_text(SEPIA)
+    return f"{tmp_path}/my_layers.py"
+
+
+def test_layer_of_a_file(own):
+    layer = Augmentation([FLIP, {"layer": f"{own}:Sepia", "strength": 0.25}], seed=0)
+    expected = augmented(Augmentation([FLIP], seed=0)) * 0.75
+    np.testing.assert_allclose(augmented(layer), expected, rtol=1e-6)
+    np.testing.assert_array_equal(layer(IMAGES), IMAGES)
+    mapped = tf.data.Dataset.from_tensor_slices(IMAGES).batch(6).map(lambda images: layer(images, training=True))
+    assert next(iter(mapped)).numpy().max() <= 0.75 * 255
+
+
+@pytest.mark.parametrize("before", [[], [FLIP]])
+def test_layer_of_a_file_gets_floats(own, before):
+    outputs = augmented(Augmentation([*before, {"layer": f"{own}:Sepia", "strength": 0.25}]))
+    assert (outputs.dtype, outputs.max()) == (np.float32, 0.75 * IMAGES.max())
+
+
+def test_layer_of_a_file_that_mixes_labels(own):
+    layer = Augmentation([{"layer": f"{own}:Blend"}])
+    outputs = layer({"images": IMAGES, "labels": ONE_HOT}, training=True)
+    assert layer.mixes_labels
+    np.testing.assert_array_equal(outputs["labels"], ONE_HOT[::-1])
+
+
+@pytest.mark.parametrize(
+    "layer, message",
+    [
+        ({"layer": "Sepja"}, "must define 'Sepja'. It defines 'Sepia', 'Blend', 'sepia'. Did you mean 'Sepia'"),
+        ({"layer": "sepia"}, "must be a class derived from keras.layers.Layer. Received: <function sepia"),
+        ({"layer": "Sepia", "strenght": 1}, "Received: argument of Sepia='strenght'. Did you mean 'strength'"),
+    ],
+)
+def test_layer_of_a_file_that_is_none(own, layer, message):
+    with pytest.raises(ValueError, match=message):
+        Augmentation([{**layer, "layer": f"{own}:{layer['layer']}"}])
+
+
+def test_a_layer_that_takes_no_dictionary_beside_one_that_needs_it():
+    augment = Augmentation([{"layer": "RandomGrayscale", "factor": 1.0}, {"layer": "MixUp"}], seed=0)
+    images = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 3), np.uint8)
+    mixed = augment({"images": images, "labels": np.eye(4, dtype=np.float32)}, training=True)
+    pixels = mixed["images"].numpy()
+    np.testing.assert_allclose(pixels[..., 0], pixels[..., 2], atol=1e-3)  # all are grey
+    assert np.abs(mixed["labels"].numpy() - np.eye(4)).max() > 0
