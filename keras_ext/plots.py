@@ -28,7 +28,7 @@ def image_grid(
     Args:
       images: Images `(number, height, width, channels)`, or a list of images `(height, width, channels)` or
         `(height, width)` of any sizes; 1 channel is grey, 3 are RGB, 4 RGBA. Arrays or tensors, integers or floats.
-      titles: A title for each image, such as its class; `""` shows none.
+      titles: A title for each image, such as its class; `""` shows none, and long lines are broken.
       columns: Images in a row; by default the figure is about as wide as high.
       value_range: What is shown as black and as white. By default [0, 255] for integers; for floats the first of
         [0, 1], [-1, 1] and [0, 255] that holds the values of all images, and otherwise from the smallest value to the
@@ -51,19 +51,33 @@ def image_grid(
             f"titles must give one title to each image. Received: {len(titles)} titles for {len(arrays)} images."
         )
     columns = columns or math.ceil(math.sqrt(len(arrays)))
-    low, high = _value_range(arrays) if value_range is None else value_range
+    low, high = value_range_of(arrays) if value_range is None else value_range
     if not low < high:
         raise ValueError(
             f"value_range must be two numbers (low, high), the smaller first. Received: value_range={value_range!r}."
         )
-    figure, places = _empty_grid(math.ceil(len(arrays) / columns), columns, _aspect(arrays), titles is not None)
-    for place, image, title in zip(places, arrays, titles or [""] * len(arrays), strict=False):
+    wrapped = [_wrapped(title) for title in titles or [""] * len(arrays)]
+    lines = max(1 + title.count("\n") if title else 0 for title in wrapped)
+    figure, places = _empty_grid(math.ceil(len(arrays) / columns), columns, _aspect(arrays), lines)
+    for place, image, title in zip(places, arrays, wrapped, strict=False):
         shown = np.clip((image.astype(np.float64) - low) / (high - low), 0, 1)
         place.imshow(shown.squeeze(-1) if shown.shape[-1] == 1 else shown, cmap="gray", vmin=0, vmax=1)
-        place.set_title("\n".join(textwrap.wrap(title, _TITLE_CHARACTERS)), fontsize=8, pad=3)
+        place.set_title(title, fontsize=8, pad=3, parse_math=False)  # a dollar sign is no formula
     if path is not None:
         figure.savefig(path, dpi=_DOTS_PER_INCH)
     return figure
+
+
+def value_range_of(images: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Returns what is black and what is white in these images: what `image_grid` takes by default."""
+    if all(np.issubdtype(image.dtype, np.integer) for image in images):
+        return 0, 255
+    smallest = min(float(image.min()) for image in images)
+    largest = max(float(image.max()) for image in images)
+    for low, high in ((0, 1), (-1, 1), (0, 255)):
+        if low <= smallest and largest <= high:
+            return low, high
+    return smallest, max(largest, smallest + 1e-6)
 
 
 def _as_arrays(images: Any) -> list[np.ndarray]:
@@ -78,29 +92,24 @@ def _as_arrays(images: Any) -> list[np.ndarray]:
     return arrays
 
 
-def _value_range(images: list[np.ndarray]) -> tuple[float, float]:
-    if all(np.issubdtype(image.dtype, np.integer) for image in images):
-        return 0, 255
-    smallest = min(float(image.min()) for image in images)
-    largest = max(float(image.max()) for image in images)
-    for low, high in ((0, 1), (-1, 1), (0, 255)):
-        if low <= smallest and largest <= high:
-            return low, high
-    return smallest, max(largest, smallest + 1e-6)
-
-
 def _aspect(images: list[np.ndarray]) -> float:
     """The largest height for one unit of width."""
     return max(image.shape[0] / image.shape[1] for image in images)
 
 
-def _empty_grid(rows: int, columns: int, aspect: float, titled: bool) -> tuple["Figure", list["Axes"]]:
+def _wrapped(title: str) -> str:
+    """The lines of a title, broken where they are longer than an image is wide."""
+    lines = [part for line in title.splitlines() for part in textwrap.wrap(line, _TITLE_CHARACTERS)]
+    return "\n".join(lines)
+
+
+def _empty_grid(rows: int, columns: int, aspect: float, title_lines: int) -> tuple["Figure", list["Axes"]]:
     try:
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
         raise ImportError("image_grid needs Matplotlib. Install it with: pip install 'keras-ext[plots]'") from error
-    cell_height = _CELL * min(max(aspect, 0.3), 3) + (_TITLE if titled else 0)
+    cell_height = _CELL * min(max(aspect, 0.3), 3) + _TITLE * title_lines
     # Not of pyplot: no window opens, nothing is kept, and it works without a display.
     layout = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
     figure = Figure(figsize=(columns * _CELL, rows * cell_height), layout=layout)

@@ -9,9 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ext.callbacks.tensorboard_pictures import TensorBoardPictures
 from keras_ext.choices import check_choice
 from keras_ext.class_figures import FIGURES, ClassFigures, class_figures
-from keras_ext.confusion_matrix_figure import confusion_matrix_figure, figure_pixels
+from keras_ext.confusion_matrix_figure import confusion_matrix_figure
 from keras_ext.confusion_matrix_table import confusion_matrix_table
 from keras_ext.metrics import ConfusionMatrix
 
@@ -70,7 +71,7 @@ class ClassificationReport(keras.callbacks.Callback):
         self.matrix: np.ndarray | None = None
         self._is_checked = False
         self._is_fresh = False
-        self._writer: Any = None
+        self._pictures = None if log_dir is None else TensorBoardPictures(log_dir, "report")
         if log_dir is not None:
             # Says now, and not after an epoch, that Matplotlib is missing.
             confusion_matrix_figure(np.eye(2), ["a", "b"])
@@ -111,15 +112,15 @@ class ClassificationReport(keras.callbacks.Callback):
             return
         self._is_fresh = False
         self._tell(self.figures, {} if logs is None else logs)
-        if self.log_dir is not None:
-            self._write_picture(epoch, self.log_dir)
+        if self._pictures is not None:
+            figure = confusion_matrix_figure(self._last_matrix(), self.class_names)
+            self._pictures.write("confusion matrix", figure, epoch)
         if self.verbose:
             print(f"\n{self.table()}")
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        if self._pictures is not None:
+            self._pictures.close()
         if self.matrix is None:
             warnings.warn("ClassificationReport saw no validation. Call fit with validation_data.", stacklevel=2)
 
@@ -155,15 +156,6 @@ class ClassificationReport(keras.callbacks.Callback):
                 f"Pass metrics=[..., ConfusionMatrix({len(self.class_names)})] to model.compile."
             )
         return found[0]
-
-    def _write_picture(self, epoch: int, log_dir: str | os.PathLike[str]) -> None:
-        import tensorflow as tf  # the figures need none
-
-        if self._writer is None:
-            self._writer = tf.summary.create_file_writer(os.path.join(log_dir, "report"))
-        pixels = figure_pixels(confusion_matrix_figure(self._last_matrix(), self.class_names))
-        with self._writer.as_default():
-            tf.summary.image("confusion matrix", pixels[np.newaxis], step=epoch)
 
 
 def _append(history: keras.callbacks.History | None, values: dict[str, Any]) -> None:
