@@ -1,3 +1,5 @@
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -60,27 +62,30 @@ def test_fit_learns_and_logs_for_tensorboard(tmp_path):
     assert {path.parent.name for path in tmp_path.rglob("events.out.tfevents*")} == {"train", "validation"}
 
 
-@pytest.mark.parametrize("patience, epochs_run", [(1, 3), (None, 4)])
-def test_best_weights_are_restored_when_it_stops_early_and_when_it_does_not(monkeypatch, patience, epochs_run):
+@pytest.mark.parametrize(
+    "val_losses, patience, epochs_run, best",
+    [
+        ([2.0, 1.0, 3.0, 4.0], 1, 3, 1),
+        ([2.0, 1.0, 3.0, 4.0], None, 4, 1),
+        ([math.nan, 3.0, 2.0, math.nan], 2, 4, 2),
+        ([math.nan, math.nan, 2.0, 3.0], None, 4, 2),
+    ],
+)
+def test_best_weights_are_restored_when_it_stops_early_and_when_it_does_not(val_losses, patience, epochs_run, best):
     model = image_classifier("small_cnn", SHAPE, 2, seed=0)
     after_epoch = []
-    losses = iter([2.0, 1.0, 3.0, 4.0])
+    losses = iter(val_losses)
 
     class BadValidation(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs):
             logs["val_loss"] = next(losses)
             after_epoch.append(model.get_weights())
 
-    stopping = keras.callbacks.EarlyStopping
-    # Ahead of early stopping, so that it sees these losses.
-    monkeypatch.setattr(keras.callbacks, "EarlyStopping", lambda *a, **k: _both(BadValidation(), stopping(*a, **k)))
-    history = fit(model, bright_or_dark(16, 1), bright_or_dark(8, 2), epochs=4, patience=patience)
+    # Given callbacks run ahead of early stopping, which sees these losses.
+    options = {"epochs": 4, "patience": patience, "callbacks": [BadValidation()]}
+    history = fit(model, bright_or_dark(16, 1), bright_or_dark(8, 2), **options)
     assert len(history.epoch) == epochs_run
-    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), after_epoch[1], strict=True))
-
-
-def _both(first: keras.callbacks.Callback, second: keras.callbacks.Callback) -> keras.callbacks.CallbackList:
-    return keras.callbacks.CallbackList([first, second])
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), after_epoch[best], strict=True))
 
 
 def test_steps_per_epoch_cut_a_dataset_of_several_epochs():
@@ -168,3 +173,36 @@ def test_a_loss_that_is_no_number_is_an_error_and_no_model():
         ValueError, match=r"loss must stay a finite number. It became nan in epoch 1. Lower learning_rate=1e\+30"
     ):
         fit(model, data, data, epochs=3, learning_rate=1e30, verbose=0)
+
+
+def test_a_validation_loss_that_never_is_a_number_is_an_error():
+    validation = bright_or_dark(8, 2).map(lambda images, labels: (tf.cast(images, tf.float32) * math.nan, labels))
+    model = image_classifier("small_cnn", SHAPE, 2, seed=0)
+    with pytest.raises(ValueError, match=r"val_loss must be a finite number in some epoch.* was nan in the last of 2"):
+        fit(model, bright_or_dark(16, 1), validation, epochs=2, verbose=0)
+
+
+def linear_model() -> keras.Model:
+    inputs = keras.Input(SHAPE)
+    values = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
+    return keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(values))
+
+
+def test_accumulated_gradients_of_two_batches_are_those_of_one_twice_as_large():
+    def weights(batch_size: int, steps: int | None) -> np.ndarray:
+        keras.utils.set_random_seed(0)
+        batches = bright_or_dark(32, 1).unbatch().batch(batch_size)
+        model, data = linear_model(), batches.apply(tf.data.experimental.assert_cardinality(32 // batch_size))
+        fit(model, data, data, epochs=1, optimizer="sgd", gradient_accumulation_steps=steps, verbose=0)
+        return model.get_weights()[0]
+
+    large = weights(8, None)
+    np.testing.assert_allclose(weights(4, 2), large, atol=1e-6)
+    assert np.abs(weights(4, 1) - large).max() > 1e-4
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_xla_compiles_the_training_step_where_it_is_asked_to(jit_compile):
+    model = linear_model()
+    fit(model, bright_or_dark(8, 1), bright_or_dark(8, 2), epochs=1, jit_compile=jit_compile, verbose=0)
+    assert model.jit_compile is jit_compile
