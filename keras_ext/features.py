@@ -18,6 +18,7 @@ CLASS_TEXT: Final = "image/class/text"
 CLASS_LABEL: Final = "image/class/label"
 GROUP: Final = "image/group"
 WEIGHT: Final = "image/weight"
+COLUMN: Final = "image/column/"  # and the name of a further column of a manifest; its values are texts
 
 # What statistics can describe: bytes and names say nothing there, and bytes make them slow.
 DESCRIPTIVE: Final = (HEIGHT, WIDTH, CHANNELS, CLASS_TEXT, CLASS_LABEL)

@@ -21,6 +21,8 @@ from keras_ext.manifest import Manifest, is_manifest, read_manifest, read_manife
 
 FINGERPRINTS: Final = ("time", "content")
 
+_MEANT: Final = ("class", "group")  # what slices of an evaluation are called in any case
+
 
 @dataclass(frozen=True)
 class InputSettings:
@@ -32,6 +34,7 @@ class InputSettings:
         images. A manifest passed as the images itself, or that lies in the archive or at the address of the images,
         names files relative to its own folder.
       columns: The columns of the manifest; see `DirectoryIndex.from_manifest`.
+      extra_columns: Further columns of the manifest, or named groups of the pattern, that examples keep as texts.
       pattern: A regular expression for paths, with the named groups label, split and group; see
         `keras_ext.file_pattern.check_pattern`.
       labelled: Whether the images have labels. Without, folders mean nothing.
@@ -51,6 +54,7 @@ class InputSettings:
     classes: Sequence[str] | None = None
     manifest: str | None = None
     columns: Mapping[str, str | None] = field(default_factory=dict)
+    extra_columns: Sequence[str] = field(default_factory=list)
     pattern: str | None = None
     labelled: bool = True
     follow_links: bool = False
@@ -74,9 +78,10 @@ class InputSettings:
         if isinstance(self.classes, str):
             raise TypeError(f"classes must be a list of class names. Received: classes={self.classes!r}.")
         if self.pattern is not None:
-            check_pattern(self.pattern, self.labelled)
+            check_pattern(self.pattern, self.labelled, self.extra_columns)
         if self.pattern is not None and self.manifest is not None:
             raise ValueError("pattern and manifest exclude each other: both say what an image is. Pass one.")
+        _check_extra_columns(self.extra_columns)
         if self.classes and not self.labelled:
             raise ValueError("classes have no meaning where images have no labels. Leave them out.")
         check_choice("fingerprint", self.fingerprint, FINGERPRINTS)
@@ -154,8 +159,15 @@ def _listing(
 ) -> ImageListing:
     if manifest := _manifest(images, source, settings):
         return manifest.listing(source)
+    if settings.extra_columns and not settings.pattern:
+        raise ValueError(
+            "extra_columns are columns of a manifest or named groups of a pattern. "
+            f"Received: {listed(settings.extra_columns)}, and neither of both."
+        )
     if settings.pattern:
-        parts = [read_pattern(source, settings.pattern, settings.labelled, root) for root in roots]
+        parts = [
+            read_pattern(source, settings.pattern, settings.labelled, root, settings.extra_columns) for root in roots
+        ]
     elif settings.labelled:
         parts = [read_layout(source, split_folders, root) for root in roots]
     else:
@@ -172,8 +184,17 @@ def _manifest(images: str | Sequence[str], source: ImageSource, settings: InputS
     columns = settings.columns if settings.labelled else {"label": None, **settings.columns}
     elsewhere = "://" in source.name
     if os.path.isfile(path) or not (source.is_archive or elsewhere):
-        return read_manifest(path, columns)
-    return read_manifest_in(source, path.removeprefix(source.name + "/") if elsewhere else path, columns)
+        return read_manifest(path, columns, extra_columns=settings.extra_columns)
+    path = path.removeprefix(source.name + "/") if elsewhere else path
+    return read_manifest_in(source, path, columns, settings.extra_columns)
+
+
+def _check_extra_columns(names: Sequence[str]) -> None:
+    if isinstance(names, str) or len(set(names)) < len(names) or set(names) & set(_MEANT):
+        raise ValueError(
+            f"extra_columns must be a list of different names, none of {', '.join(_MEANT)}, which have a meaning. "
+            f"Received: {names!r}."
+        )
 
 
 def _merged(parts: Sequence[ImageListing]) -> ImageListing:

@@ -22,6 +22,7 @@ class Record:
       split: 'train', 'eval' or 'test' where the input says so, otherwise None.
       group: What must stay in one split (a patient, a scene), or None.
       weight: A sample weight, or None.
+      columns: Pairs (name, text) of the further columns that were asked for and have a value.
     """
 
     path: str
@@ -29,6 +30,7 @@ class Record:
     split: str | None = None
     group: str | None = None
     weight: float | None = None
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 class ScannedFile(NamedTuple):

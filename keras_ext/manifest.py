@@ -58,7 +58,7 @@ class Manifest:
         listing = ImageListing("manifest", [])
         for row, (record, file, problem) in enumerate(zip(records, _files(source, records), problems, strict=True), 1):
             # What the row says belongs to the fingerprint: another label is another input.
-            said = repr((record.label, record.split, record.group, record.weight))
+            said = repr((record.label, record.split, record.group, record.weight, *record.columns))
             known = file._replace(problem=problem or file.problem, row=said)
             if not record.path:
                 listing.loose.append(known._replace(path=f"{self.name}: row {row}"))
@@ -72,7 +72,10 @@ class Manifest:
 
 
 def read_manifest(
-    manifest: Any, columns: Mapping[str, str | None] | None = None, content: bytes | None = None
+    manifest: Any,
+    columns: Mapping[str, str | None] | None = None,
+    content: bytes | None = None,
+    extra_columns: Sequence[str] = (),
 ) -> Manifest:
     """Reads a table of images; opens none of them.
 
@@ -81,6 +84,7 @@ def read_manifest(
       columns: See `DirectoryIndex.from_manifest`.
       content: What is in the manifest, where it lies with the images in an archive or elsewhere. Its folder, and so
         the paths in it, are then relative to the images.
+      extra_columns: See `DirectoryIndex.from_manifest`.
 
     Raises:
       ValueError: The table cannot be read, a column is missing, or a value has no meaning.
@@ -90,19 +94,25 @@ def read_manifest(
         name, folder, table = os.path.basename(path), os.path.dirname(path) or ".", _read_file(path, content)
     else:
         name, folder, table = "the manifest", None, _columns_of(manifest)
-    records = _records(name, table, _chosen_columns(name, table, columns or {}))
+    records = _records(name, table, _chosen_columns(name, table, columns or {}), extra_columns)
     if not records:
         raise ValueError(f"{name} has no rows. Expected one row for each image.")
     return Manifest(name, folder, records)
 
 
-def read_manifest_in(source: ImageSource, path: str, columns: Mapping[str, str | None] | None = None) -> Manifest:
+def read_manifest_in(
+    source: ImageSource,
+    path: str,
+    columns: Mapping[str, str | None] | None = None,
+    extra_columns: Sequence[str] = (),
+) -> Manifest:
     """Reads a manifest that lies with the images; its paths are relative to its own folder, as always.
 
     Args:
       source: An archive, or a folder elsewhere.
       path: Where it lies in there.
       columns: See `DirectoryIndex.from_manifest`.
+      extra_columns: See `DirectoryIndex.from_manifest`.
 
     Raises:
       ValueError: There is no such file, or see `read_manifest`.
@@ -111,7 +121,7 @@ def read_manifest_in(source: ImageSource, path: str, columns: Mapping[str, str |
     [file] = source.find([path])
     if file.problem:
         raise ValueError(f"The manifest {path!r} in {source.name!r} cannot be read: {file.problem}.")
-    manifest = read_manifest(path, columns, source.read(path))
+    manifest = read_manifest(path, columns, source.read(path), extra_columns)
     folder = os.path.dirname(path)
     records = [
         dataclasses.replace(record, path=record.path and os.path.join(folder, record.path))
@@ -216,7 +226,9 @@ def _chosen_columns(name: str, table: Iterable[str], columns: Mapping[str, str |
     return chosen
 
 
-def _records(name: str, table: Mapping[str, Sequence[Any]], chosen: Mapping[str, str]) -> list[Record]:
+def _records(
+    name: str, table: Mapping[str, Sequence[Any]], chosen: Mapping[str, str], extra_columns: Sequence[str]
+) -> list[Record]:
     columns = {field: table[column] for field, column in chosen.items()}
     count = len(columns["path"])
     empty = [None] * count
@@ -228,16 +240,27 @@ def _records(name: str, table: Mapping[str, Sequence[Any]], chosen: Mapping[str,
             "are split by ratios."
         )
     return [
-        Record(_text(path) or "", label, split, _text(group), weight)
-        for path, label, split, group, weight in zip(
+        Record(_text(path) or "", label, split, _text(group), weight, extra)
+        for path, label, split, group, weight, extra in zip(
             columns["path"],
             labels,
             [split and split_named(split, f"{name}, row {row}") for row, split in enumerate(splits, 1)],
             columns.get("group", empty),
             [_weight(value, f"{name}, row {row}") for row, value in enumerate(columns.get("weight", empty), 1)],
+            _extra(name, table, extra_columns) if extra_columns else [()] * count,
             strict=True,
         )
     ]
+
+
+def _extra(
+    name: str, table: Mapping[str, Sequence[Any]], extra_columns: Sequence[str]
+) -> list[tuple[tuple[str, str], ...]]:
+    """Returns pairs (column, text) for each row, without the empty ones."""
+    for column in extra_columns:
+        check_choice(f"extra_columns of {name}", column, table)
+    rows = zip(*(map(_text, table[column]) for column in extra_columns), strict=True)
+    return [tuple((column, text) for column, text in zip(extra_columns, row, strict=True) if text) for row in rows]
 
 
 def _text(value: Any) -> str | None:

@@ -50,6 +50,23 @@ def test_optional_group_and_empty_label(images):
     assert index.rejected == (("_1.png", "its name does not match the pattern"),)
 
 
+def test_extra_columns_are_further_groups(images):
+    folder = images("night/cat_1.png", "cat_2.png", "day/dog_1.png")
+    index = read(folder, r"((?P<camera>\w+)/)?(?P<label>[a-z]+)_\d[.]png", extra_columns=["camera"])
+    assert [(record.path, record.columns) for record in index.records] == [
+        ("cat_2.png", ()),
+        ("day/dog_1.png", (("camera", "day"),)),
+        ("night/cat_1.png", (("camera", "night"),)),
+    ]
+
+
+def test_extra_columns_and_groups_of_the_pattern_must_be_the_same():
+    with pytest.raises(ValueError, match=r"pattern group must be one of 'label', 'split', 'group', 'camera'"):
+        check_pattern(r"(?P<label>.)(?P<camrea>.)", extra_columns=["camera"])
+    with pytest.raises(ValueError, match=r"extra_columns must be one of 'label', 'kamera'.*Did you mean 'kamera'\?"):
+        check_pattern(r"(?P<label>.)(?P<kamera>.)", extra_columns=["kamera", "camera"])
+
+
 def test_groups_without_labels(images):
     index = read(images("p1_a.png", "p2_a.png"), r"(?P<group>p\d)_.*", labelled=False)
     assert index.records == (Record("p1_a.png", None, None, "p1"), Record("p2_a.png", None, None, "p2"))

@@ -156,6 +156,9 @@ class TestSettings:
             ({"max_file_bytes": 0}, "max_file_bytes must be a positive integer. Received: max_file_bytes=0"),
             ({"max_pixels": 1.5}, "max_pixels must be a positive integer"),
             ({"max_unpacked_bytes": True}, "max_unpacked_bytes must be a positive integer"),
+            ({"extra_columns": "camera"}, "extra_columns must be a list of different names"),
+            ({"extra_columns": ["a", "a"]}, "extra_columns must be a list of different names"),
+            ({"extra_columns": ["group"]}, "none of class, group, which have a meaning. Received: .'group'."),
         ],
     )
     def test_refused(self, settings, match):
@@ -165,6 +168,11 @@ class TestSettings:
     def test_classes_as_one_string(self):
         with pytest.raises(TypeError, match="classes must be a list of class names"):
             InputSettings(classes="ab")
+
+    def test_extra_columns_of_plain_folders(self, touch):
+        folder = touch("a/0.png", "b/0.png")
+        with pytest.raises(ValueError, match=r"columns of a manifest or named groups of a pattern. Received: camera"):
+            read_images(str(folder), InputSettings(extra_columns=["camera"]))
 
     def test_json(self):
         settings = InputSettings(classes=["b", "a"], columns={"label": None}, max_pixels=7, fingerprint="content")

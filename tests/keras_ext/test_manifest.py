@@ -177,6 +177,36 @@ class TestRows:
         assert [record.weight for record in index.records] == [None, 2.0]
 
 
+WITH_MORE_COLUMNS = {**FULL, "camera": ["day", "", "night", None], "age": [31, 4.0, 2.5, float("nan")]}
+
+
+class TestExtraColumns:
+    def test_are_kept_as_texts_without_the_empty_ones(self, images):
+        index = DirectoryIndex.from_manifest(WITH_MORE_COLUMNS, images, extra_columns=["age", "camera"])
+        assert {record.path: record.columns for record in index.records} == {
+            "x/1.png": (("age", "31"), ("camera", "day")),
+            "x/2.png": (("age", "4"),),
+            "3.png": (("age", "2.5"), ("camera", "night")),
+            "4.png": (),
+        }
+
+    def test_are_left_out_where_nobody_asks(self, images):
+        asked_for_none = DirectoryIndex.from_manifest(WITH_MORE_COLUMNS, images)
+        assert asked_for_none.records == RECORDS
+        assert asked_for_none.fingerprint == DirectoryIndex.from_manifest(FULL, images).fingerprint
+
+    def test_belong_to_the_fingerprint(self, images):
+        before = DirectoryIndex.from_manifest(WITH_MORE_COLUMNS, images, extra_columns=["camera"]).fingerprint
+        other = {**WITH_MORE_COLUMNS, "camera": ["day", "", "dusk", None]}
+        assert DirectoryIndex.from_manifest(other, images, extra_columns=["camera"]).fingerprint != before
+        assert DirectoryIndex.from_manifest(WITH_MORE_COLUMNS, images, extra_columns=["age"]).fingerprint != before
+
+    def test_one_that_is_not_there_is_named(self, images):
+        text = csv_text(WITH_MORE_COLUMNS)
+        with pytest.raises(ValueError, match=r"extra_columns of labels.csv must be one of .*'camera'.*Did you mean"):
+            read_csv(images, text, extra_columns=["camra"])
+
+
 class TestFingerprint:
     @pytest.mark.parametrize("field, value", [("label", "dog"), ("split", "train"), ("group", "p9"), ("weight", 3)])
     def test_sees_a_change_of_a_row(self, images, field, value):

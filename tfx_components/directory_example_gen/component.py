@@ -106,9 +106,9 @@ class DirectoryExampleGen(base_beam_component.BaseBeamComponent):
       image_checks: Whether to look, on a small picture of each image that `verify` decodes, for dark, bright, blurry,
         empty and oddly shaped images and for near duplicates; thresholds that differ from those of
         `keras_ext.image_checks.ImageChecks`, such as `{"dark": 0.1}`, or False. What is found is reported, not dropped.
-      **reading: How the images are read: `classes`, `manifest`, `columns`, `pattern`, `labelled`, `follow_links`,
-        `fingerprint`, `sha256`, `cache_dir`, `max_file_bytes`, `max_unpacked_bytes` and `max_pixels`; see
-        `keras_ext.image_input.InputSettings`.
+      **reading: How the images are read: `classes`, `manifest`, `columns`, `extra_columns`, `pattern`, `labelled`,
+        `follow_links`, `fingerprint`, `sha256`, `cache_dir`, `max_file_bytes`, `max_unpacked_bytes` and `max_pixels`;
+        see `keras_ext.image_input.InputSettings`.
 
     Raises:
       ValueError: An argument has no meaning; what lies in the folder is looked at when the component runs.

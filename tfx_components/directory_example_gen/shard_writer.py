@@ -161,6 +161,7 @@ def example_of(record: Record, label: int | None, image: Image) -> bytes:
         features.CLASS_LABEL: label,
         features.GROUP: record.group,
         features.WEIGHT: record.weight,
+        **{features.COLUMN + name: text for name, text in record.columns},
     }
     example = tf.train.Example()
     for name, value in values.items():

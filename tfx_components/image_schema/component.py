@@ -17,7 +17,7 @@ class ImageSchemaSpec(component_spec.ComponentSpec):
 
 
 class ImageSchema(base_component.BaseComponent):
-    """Adds the image bytes, file name and digest to a schema inferred without them.
+    """Adds the image bytes, format, file name and digest to a schema inferred without them.
 
     Statistics over image bytes are slow and say nothing, so StatisticsGen leaves them out; the inferred schema then
     lacks them too, and Transform would never see the image. Put this component between SchemaGen and Transform.
@@ -26,8 +26,8 @@ class ImageSchema(base_component.BaseComponent):
       schema: A channel of the inferred schema, from `SchemaGen` or `ImportSchemaGen`.
 
     Component outputs:
-      completed_schema: The schema with `image/encoded`, `image/filename` and `image/key/sha256` as required bytes
-        features of shape (1,). Features that are there already stay as they are.
+      completed_schema: The schema with `image/encoded`, `image/format`, `image/filename` and `image/key/sha256` as
+        required bytes features of shape (1,). Features that are there already stay as they are.
 
     Example:
 

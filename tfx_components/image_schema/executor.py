@@ -12,7 +12,7 @@ from tfx.utils import io_utils
 from keras_ext import features
 
 _SCHEMA_FILE = "schema.pbtxt"
-_BYTES_FEATURES = (features.ENCODED, features.FILENAME, features.SHA256)
+_BYTES_FEATURES = (features.ENCODED, features.FORMAT, features.FILENAME, features.SHA256)
 
 
 def complete_schema(schema: schema_pb2.Schema) -> schema_pb2.Schema:

@@ -109,6 +109,24 @@ def test_manifest(folder, ingest):
     assert (ingested.report["layout"], ingested.report["found"]) == ("manifest", 31)
 
 
+@pytest.mark.parametrize("archived", [False, True])
+def test_extra_columns(folder, ingest, archived):
+    names = [f"cats/{number:04d}.{'jpg' if number % 2 else 'png'}" for number in range(30)]
+    rows = [f"{name},{number % 2},{'night' if number % 3 else ''},{number / 2},x" for number, name in enumerate(names)]
+    (folder / "labels.csv").write_text("\n".join(["path,label,camera,temperature in °C,unused", *rows]))
+    columns = ["camera", "temperature in °C"]
+    if archived:
+        archive = packed(folder, "zip")
+        ingested = ingest(archive, manifest="photos/labels.csv", extra_columns=columns, output_config=TRAIN)
+    else:
+        ingested = ingest(folder / "labels.csv", extra_columns=columns, output_config=TRAIN)
+    by_name = {value(example, features.FILENAME).decode()[-13:]: example for example in ingested.examples("train")}
+    assert value(by_name["cats/0005.jpg"], features.COLUMN + "temperature in °C") == b"2.5"
+    assert value(by_name["cats/0005.jpg"], features.COLUMN + "camera") == b"night"
+    assert features.COLUMN + "camera" not in by_name["cats/0006.png"].features.feature
+    assert not any(features.COLUMN + "unused" in example.features.feature for example in by_name.values())
+
+
 def test_pattern(folder, ingest):
     ingested = ingest(folder, pattern=r"(?P<label>cats|dogs)/(?P<group>\d\d)\d\d[.](png|jpg)", output_config=TRAIN)
     assert {value(x, features.GROUP) for x in ingested.examples("train")} == {b"00"}

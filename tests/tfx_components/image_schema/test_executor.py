@@ -10,7 +10,7 @@ def test_missing_bytes_features_are_added_as_required():
     inferred.feature.add(name="image/height", type=schema_pb2.INT)
     completed = complete_schema(inferred)
     added = {feature.name: feature for feature in completed.feature}
-    assert set(added) == {"image/height", "image/encoded", "image/filename", "image/key/sha256"}
+    assert set(added) == {"image/height", "image/encoded", "image/format", "image/filename", "image/key/sha256"}
     encoded = added["image/encoded"]
     assert encoded.type == schema_pb2.BYTES
     assert encoded.presence.min_fraction == 1.0
