@@ -92,14 +92,24 @@ def class_figures(matrix: np.ndarray) -> ClassFigures:
             "matrix must be counts (classes, classes): square, not negative, not all 0. "
             f"Received: shape {matrix.shape}, sum {matrix.sum()}."
         )
-    hits, support, taken = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+    return figures_of_counts(matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0))
+
+
+def figures_of_counts(hits: np.ndarray, support: np.ndarray, taken: np.ndarray) -> ClassFigures:
+    """Returns the figures of the sums of a confusion matrix, which is large where there are many classes.
+
+    Args:
+      hits: Images of each class that were taken for it, `(classes,)`, or the sum of their weights.
+      support: Images of each class, `(classes,)`.
+      taken: Images that were taken for each class, `(classes,)`.
+    """
     present = np.where(support > 0, 1.0, np.nan)
     return ClassFigures(
         precision=present * hits / np.where(taken > 0, taken, 1),
         recall=present * hits / np.where(support > 0, support, 1),
         f1=present * 2 * hits / np.where(support > 0, support + taken, 1),
         support=support,
-        accuracy=float(hits.sum() / matrix.sum()),
+        accuracy=float(hits.sum() / support.sum()),
     )
 
 
