@@ -18,6 +18,7 @@ _ROOMS = frozenset(
         "losses",
         "metrics",
         "plots",
+        "prediction",
         "training",
     }
 )

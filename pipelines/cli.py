@@ -5,7 +5,10 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from keras_ext import __version__
+
 _DESCRIPTION = "A folder of labelled images becomes a validated, served Keras model."
+_WITH_TFX = ("tfx", "apache_beam", "ml_metadata", "tensorflow_")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,10 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     except ModuleNotFoundError as error:
-        return _fail(
-            f"'{options.command}' needs TFX and its companions ({error.name} is missing). "
-            "In a clone of keras-ext, run `make environment` and then .venv/bin/keras-ext."
-        )
+        return _fail(_how_to_install(options.command, error.name or str(error)))
     except (ImportError, ValueError, OSError) as error:
         return _fail(str(error))
 
@@ -34,8 +34,19 @@ def _fail(message: str, code: int = 1) -> int:
     return code
 
 
+def _how_to_install(command: str, module: str) -> str:
+    package = module.partition(".")[0]
+    if package.startswith(_WITH_TFX):
+        return (
+            f"'{command}' needs TFX, which is not installed here (no module '{module}'). It installs from a lock only: "
+            "in a clone of keras-ext, run `make environment` and then .venv/bin/keras-ext."
+        )
+    return f"'{command}' needs '{package}', which is not installed here: pip install {package}"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="keras-ext", description=_DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run the whole pipeline over a folder of images")
     _add_images(run, several=True)
@@ -57,7 +68,22 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(preview)
     preview.add_argument("--images", dest="rows", type=int, default=4, metavar="N", help="images to show (4)")
     preview.add_argument("--seed", type=int, help="chooses images and augmentation; by default the setting train.seed")
+    _add_predict(commands.add_parser("predict", help="classify images with an exported model: one row for each file"))
     return parser
+
+
+def _add_predict(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument("model", metavar="MODEL", help="OUT of a run, a folder of versions, or one SavedModel")
+    _add_images(predict, several=True, files=True)
+    predict.add_argument("--output", metavar="FILE", help="a new .csv or .jsonl file; by default CSV is printed")
+    predict.add_argument("--overwrite", action="store_true", help="replace an output that exists")
+    predict.add_argument("--top", type=int, default=1, metavar="K", help="columns for the K most probable classes (1)")
+    predict.add_argument("--all", action="store_true", help="a column for the probability of each class")
+    predict.add_argument("--batch-size", type=int, default=32, metavar="N", help="images a step (32)")
+    predict.add_argument(
+        "--rounds", type=int, default=0, metavar="N", help="the mean over N versions, by augmentation.layers, too (0)"
+    )
+    _add_settings(predict)
 
 
 def _add_settings(command: argparse.ArgumentParser) -> None:
@@ -67,13 +93,15 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_images(command: argparse.ArgumentParser, several: bool = False) -> None:
+def _add_images(command: argparse.ArgumentParser, several: bool = False, files: bool = False) -> None:
     command.add_argument(
         "images",
         metavar="IMAGES",
         nargs="+" if several else None,
         help="a folder (<class>/<image> or <split>/<class>/<image>), a zip, tar or tar.gz file, the address of one, "
-        "or a manifest (.csv, .jsonl, .parquet)" + ("; or several folders" if several else ""),
+        "or a manifest (.csv, .jsonl, .parquet)"
+        + ("; or several folders" if several else "")
+        + ("; or image files" if files else ""),
     )
 
 

@@ -25,6 +25,14 @@ class ConfigurationError(ValueError):
     """A configuration that cannot be: what is wrong, where, and what to write instead."""
 
 
+class _WrongSetting(ConfigurationError):
+    """What is wrong with one key; where that key was given is not known yet."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 def read_config(
     kind: type[Settings], file: str | Path | None = None, overrides: Iterable[str] = (), **values: Any
 ) -> Settings:
@@ -38,19 +46,21 @@ def read_config(
 
     Raises:
       ConfigurationError: The file is missing or no TOML, a key is unknown (the nearest one is named), or a value has
-        the wrong type or range.
+        the wrong type or range. What stands in the file is said with its name.
     """
     settings = _read_toml(Path(file)) if file is not None else {}
+    overrides = list(overrides)
     for override in overrides:
         _set(settings, override)
-    for key in sorted(set(settings) & set(values)):
-        raise ConfigurationError(f"'{key}' is an argument of the command, not a setting. Received both.")
-    settings.update(values)
-    _check_keys(kind, settings)
     try:
-        return pydantic.TypeAdapter(kind).validate_python(settings)
-    except pydantic.ValidationError as error:
-        raise ConfigurationError(_first_problem(kind, error)) from None
+        for key in sorted(set(settings) & set(values)):
+            raise _WrongSetting(key, f"'{key}' is an argument of the command, not a setting. Received both.")
+        settings.update(values)
+        _check_keys(kind, settings)
+        return _validated(kind, settings)
+    except _WrongSetting as error:
+        from_command_line = any(_on_one_branch(override.partition("=")[0].strip(), error.key) for override in overrides)
+        raise ConfigurationError(str(error) if from_command_line or file is None else f"{file}: {error}") from None
 
 
 def to_toml(settings: Any, leave_out: Iterable[str] = ()) -> str:
@@ -97,7 +107,7 @@ def _check_keys(kind: Any, settings: Mapping[str, Any], prefix: str = "") -> Non
     for key, value in settings.items():
         if key not in known:
             siblings = [prefix + name for name in known]
-            raise ConfigurationError(_unknown_key(prefix + key, siblings, _all_keys(kind, prefix)))
+            raise _WrongSetting(prefix + key, _unknown_key(prefix + key, siblings, _all_keys(kind, prefix)))
         if dataclasses.is_dataclass(known[key]) and isinstance(value, Mapping):
             _check_keys(known[key], value, f"{prefix}{key}.")
 
@@ -118,8 +128,17 @@ def _unknown_key(key: str, siblings: list[str], known: list[str]) -> str:
     return f"'{key}' is not a setting. {advice}"
 
 
-def _first_problem(kind: Any, error: pydantic.ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in problem["loc"]) or kind.__name__
-    message = problem["msg"].removeprefix("Value error, ").rstrip(".")
-    return f"{place}: {message}. Received: {problem['input']!r}."
+def _validated(kind: type[Settings], settings: Mapping[str, Any]) -> Settings:
+    try:
+        return pydantic.TypeAdapter(kind).validate_python(settings)
+    except pydantic.ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in problem["loc"]) or kind.__name__
+        message = problem["msg"].removeprefix("Value error, ").rstrip(".")
+        raise _WrongSetting(place, f"{place}: {message}. Received: {problem['input']!r}.") from None
+
+
+def _on_one_branch(key: str, other: str) -> bool:
+    """Whether one of two keys is the other or a section above it."""
+    shorter, longer = sorted((key, other), key=len)
+    return f"{longer}.".startswith(f"{shorter}.")

@@ -48,7 +48,7 @@ def _classify_some() -> int:
 
 _CLASSIFY = """
 import os, sys
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import tensorflow as tf
 
 model = tf.saved_model.load(sys.argv[1])

@@ -11,7 +11,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from keras_ext.progress import progress_logger
 
@@ -46,12 +46,14 @@ def terminal(log_file: Path) -> Iterator[Terminal]:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[message]}"),
+            # A long message is cut off; what stands before it keeps its place.
+            TextColumn("[dim]{task.fields[message]}", table_column=Column(ratio=1, no_wrap=True)),
         )
         with Progress(
             *columns,
             console=console,
             transient=True,
+            expand=True,
             disable=not console.is_terminal,
             # What the libraries print goes to the log, not above the live line.
             redirect_stdout=False,

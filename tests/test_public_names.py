@@ -1,6 +1,7 @@
 """The public names exist, and importing a package costs nothing until a name is used."""
 
 import importlib
+import pkgutil
 import subprocess
 import sys
 
@@ -21,6 +22,13 @@ def test_every_component_is_importable():
     names = {name: getattr(components, name) for name in components.__all__}
     assert names["DirectoryExampleGen"].__module__ == "tfx_components.directory_example_gen.component"
     assert all(thing.__name__ == name for name, thing in names.items())
+
+
+def test_every_room_of_components_has_a_public_name():
+    components = importlib.import_module("tfx_components")
+    rooms = {module.name for module in pkgutil.iter_modules(components.__path__) if module.ispkg}
+    homes = {getattr(components, name).__module__.split(".")[1] for name in components.__all__}
+    assert rooms - homes == set()
 
 
 def test_rooms_of_keras_ext():

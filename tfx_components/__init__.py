@@ -7,14 +7,19 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "BulkPredictions": "bulk_predictions",
     "ClassWeights": "class_weights",
     "DirectoryExampleGen": "directory_example_gen",
+    "Evaluator": "evaluator",
     "ImageSchema": "image_schema",
     "LastBlessedModel": "last_blessed_model",
     "Pusher": "pusher",
+    "SkewValidator": "skew_validator",
     "Trainer": "trainer",
+    "Tuner": "tuner",
     "count_example_labels": "class_weights",
     "count_statistics_labels": "class_weights",
+    "read_predictions": "bulk_predictions",
     "split_ratios": "directory_example_gen",
 }
 

@@ -14,6 +14,7 @@ CLASS_NAMES_FILE = "class_names.json"
 CLASS_WEIGHTS_FILE = "class_weights.json"
 REPORT_FILE = "report.json"
 REJECTED_FILE = "rejected.csv"
+SKEW_FILE = "skew.json"
 
 # Which classes a Model artifact knows: the SHA-256 of their JSON list, a string custom property.
 CLASS_NAMES_PROPERTY = "class_names_sha256"
@@ -39,6 +40,12 @@ class IngestReport(artifact.Artifact):
     """What ingest found, wrote and rejected: `report.json` and `rejected.csv` (path, reason)."""
 
     TYPE_NAME = "KerasExtIngestReport"
+
+
+class SkewReport(artifact.Artifact):
+    """How far serving is from training, a JSON object; see `tfx_components.SkewValidator`."""
+
+    TYPE_NAME = "KerasExtSkewReport"
 
 
 def write_json(uri: str, name: str, value: Any) -> None:

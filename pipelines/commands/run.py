@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import importlib.util
 import logging
 import os
 import shutil
@@ -28,11 +29,15 @@ NOT_BLESSED = 3
 INTERRUPTED = 130
 _LOG = "run.log"
 _REJECTED = "rejected.csv"
+_EVALUATION = "evaluation.json"
+_PREDICTIONS = "predictions.csv"
 _CACHE = {True: "cached", False: "ran", None: "-"}
 
 
 def main(options: argparse.Namespace) -> int:
     """Runs the pipeline; returns the exit code of `pipelines.cli.main`."""
+    if importlib.util.find_spec("tfx") is None:  # known at once, and not after the images are read
+        raise ModuleNotFoundError(name="tfx")
     config = read_config(Config, options.config, options.set, images=input_paths(options.images), output=options.output)
     config = resolve(config)
     return _dry_run(config) if options.dry_run else _run(config)
@@ -103,7 +108,11 @@ def _run_pipeline(config: Config, shown: Terminal) -> int:
         cache = _CACHE[component.cached]
         shown.print(_row(component.name, f"{component.seconds:.1f}", cache, summary.produced(component)))
         if component.name == "DirectoryExampleGen":
-            shutil.copy(summary.rejected_file(component), Path(config.output) / _REJECTED)
+            _copy_whole(summary.rejected_file(component), Path(config.output) / _REJECTED)
+        if component.name == "Evaluator":
+            _copy_whole(summary.evaluation_file(component), Path(config.output) / _EVALUATION)
+        if component.name == "BulkPredictions" and (table := summary.predictions_file(component)):
+            _copy_whole(table, Path(config.output) / _PREDICTIONS)
 
     shown.print(_row("component", "seconds", "cache", "produced"), style="bold")
     runner = LocalRunner(config.beam.arguments, on_start=shown.start, on_finish=finish)
@@ -116,28 +125,33 @@ def _row(name: str, seconds: str, cache: str, produced: str) -> str:
     return f"{name:<20} {seconds:>8}  {cache:<7} {produced}"
 
 
+def _copy_whole(source: str, target: Path) -> None:
+    unfinished = target.with_name(f".{target.name}")
+    shutil.copy(source, unfinished)
+    os.replace(unfinished, target)
+
+
 def _conclude(config: Config, components: Mapping[str, "ComponentRun"], shown: Terminal) -> int:
-    from pipelines.image_classification import summary
+    from pipelines.image_classification import headline, summary
 
     ingest = components["DirectoryExampleGen"]
     report = summary.ingest_report(ingest)
-    verdict = summary.verdict_of(components)
+    judgement = summary.judgement_of(components["Evaluator"])
     shown.print(summary.class_table(components, config.imbalance))
     for warning in report["warnings"]:
         shown.print(f"Warning: {warning}", style="yellow")
     if report["rejected"]:
         shown.print(f"Rejected {report['rejected']:,} files: {os.path.relpath(os.path.join(config.output, _REJECTED))}")
-    split = config.evaluation.split
     if features.TEST not in report["splits"]:
         shown.print("Warning: There is no test split, so eval is scored, which also chose the weights.", style="yellow")
-    shown.print(
-        f"Accuracy on {split} {verdict.accuracy:.4f}, macro recall {verdict.macro_recall:.4f} "
-        f"({verdict.images:,} images)",
-        style="bold",
-    )
+    shown.print(headline.headline(judgement), style="bold")
+    for line in headline.further_lines(judgement):
+        shown.print(line)
     path = summary.pushed_path(components["Pusher"])
     if path is None:
-        shown.print(f"Not blessed: {'; '.join(verdict.failures)}.", style="red")
+        shown.print(f"Not blessed: {headline.why_not_blessed(judgement)}.", style="red")
         return NOT_BLESSED
     shown.print(f"Model: {os.path.relpath(path)}", style="bold")
+    if config.predict.images:
+        shown.print(f"Predictions: {os.path.relpath(os.path.join(config.output, _PREDICTIONS))}", style="bold")
     return 0

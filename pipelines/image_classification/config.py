@@ -1,10 +1,11 @@
 """The settings of the image classification pipeline; every default suffices."""
 
 import dataclasses
+import difflib
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, ConfigDict, Field, PositiveInt
+from pydantic import BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from keras_ext.image_checks import ImageChecks
@@ -12,9 +13,20 @@ from keras_ext.image_file import MAX_PIXELS
 from keras_ext.image_input import InputSettings
 from keras_ext.image_source import MAX_FILE_BYTES
 from keras_ext.splits import check_ratios
+from keras_ext.thresholds import Thresholds
+from keras_ext.training_choices import (
+    LearningRateSchedule,
+    Optimizer,
+    Precision,
+    Strategy,
+    check_for_several_devices,
+    check_strategy,
+)
+from pipelines.image_classification.search_space import Tuner
 
 _IN_PROCESS = ("FnApiRunner", "BundleBasedDirectRunner")
 _STRICT = ConfigDict(extra="forbid")
+_FINE_TUNING_LEARNING_RATE = 1e-5
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -23,6 +35,29 @@ def _check_size(size: Any) -> Any:
     if size == "auto" or (pair and all(type(side) is int and side > 0 for side in size)):
         return size
     raise ValueError('size must be "auto" or [height, width] in pixels, two positive integers')
+
+
+def _nearest(choices: Any) -> BeforeValidator:
+    """Where a name is none of a Literal's, the error suggests one."""
+    names = get_args(choices)
+
+    def check(name: Any) -> Any:
+        if name in names:
+            return name
+        near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(f"must be one of {', '.join(map(repr, names))}{hint}")
+
+    return BeforeValidator(check)
+
+
+def _check_for_one_machine(name: Any) -> Any:
+    try:
+        return check_strategy(str(name))
+    except ValueError as error:
+        if name in get_args(Strategy) or "several" not in str(error):
+            return name  # the nearest is named
+        raise ValueError(str(error).partition(" Received: ")[0]) from None
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -57,6 +92,8 @@ class Ingest:
         are relative to IMAGES.
       columns: The columns of a manifest that are not called path, label, split, group and weight, such as
         `{label = "species"}`.
+      extra_columns: Further columns of a manifest, or named groups of a pattern, that images keep as texts; each is a
+        slice of the evaluation.
       pattern: A regular expression for whole paths with the named groups label, split and group, such as
         "(?P<label>[a-z]+)_[0-9]+[.]jpg".
       follow_links: Whether linked folders are entered.
@@ -77,6 +114,7 @@ class Ingest:
     max_rejected: _Share = 0.1
     manifest: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
+    extra_columns: tuple[str, ...] = ()
     pattern: str | None = None
     follow_links: bool = False
     fingerprint: Literal["time", "content"] = "time"
@@ -96,7 +134,8 @@ class Ingest:
     def reading(self) -> dict[str, Any]:
         """How images are read, as arguments of `InputSettings` and `DirectoryExampleGen`."""
         fields = [field.name for field in dataclasses.fields(InputSettings) if hasattr(self, field.name)]
-        return {**{name: getattr(self, name) for name in fields}, "classes": self.classes or None}
+        lists = {"classes": self.classes or None, "extra_columns": list(self.extra_columns)}
+        return {**{name: getattr(self, name) for name in fields}, **lists}
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -187,11 +226,22 @@ class Model:
       architecture: "small_cnn", a `keras.applications` name such as "MobileNetV3Small", or a KerasCV backbone.
       weights: A local weights file for the network (for KerasCV, the folder of its preset), or none.
       dropout: Share of features dropped before the last layer.
+      builder: In place of all that, a function `build(image_shape, num_classes)` of your own that returns a Keras
+        model: "my_model.py:build" or "my_package.models:build".
+      arguments: What else the builder gets, by name.
     """
 
     architecture: str = "small_cnn"
     weights: str | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    builder: str | None = None
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.builder is None and self.arguments:
+            raise ValueError(f"arguments {', '.join(self.arguments)} are those of a builder, and there is none")
+        if self.builder is not None and (self.architecture, self.weights, self.dropout) != ("small_cnn", None, 0.2):
+            raise ValueError("architecture, weights and dropout are none of a builder's: put them into arguments")
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -202,7 +252,18 @@ class Train:
       epochs: Largest number of passes over the train split.
       patience: Epochs without a better validation loss before training stops; the best weights are kept.
       batch_size: Images a step.
-      learning_rate: Adam's step size.
+      learning_rate: The highest one.
+      frozen_epochs: Passes, before the others, in which the network keeps the weights it came with, and only what is on
+        top of it learns; 0 leaves this phase out.
+      fine_tuning_learning_rate: In place of learning_rate after these.
+      learning_rate_schedule: What follows the warmup: "constant"; "cosine", down to 0; "exponential", down to a
+        hundredth; or "step", to a tenth after half and after three quarters of the epochs.
+      warmup_epochs: Epochs, or a part of one, in which the learning rate rises from 0.
+      optimizer: "adam", "adamw", or "sgd" with a momentum of 0.9.
+      precision: "float32", or "mixed_float16" and "mixed_bfloat16": faster on GPUs, in half the memory.
+      gradient_accumulation_steps: Batches whose gradients are averaged before the weights change.
+      jit_compile: Whether XLA compiles the training step: true, false or "auto".
+      strategy: "default", or "mirrored": all GPUs of this machine share each batch.
       seed: Fixes weights, order, augmentation and dropout.
     """
 
@@ -210,22 +271,102 @@ class Train:
     patience: PositiveInt = 10
     batch_size: PositiveInt = 32
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    frozen_epochs: NonNegativeInt = 0
+    fine_tuning_learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = _FINE_TUNING_LEARNING_RATE
+    learning_rate_schedule: Annotated[LearningRateSchedule, _nearest(LearningRateSchedule)] = "constant"
+    warmup_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    optimizer: Annotated[Optimizer, _nearest(Optimizer)] = "adam"
+    precision: Annotated[Precision, _nearest(Precision)] = "float32"
+    gradient_accumulation_steps: PositiveInt = 1
+    jit_compile: bool | Literal["auto"] = "auto"
+    strategy: Annotated[Strategy, _nearest(Strategy), BeforeValidator(_check_for_one_machine)] = "default"
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
+
+    def __post_init__(self) -> None:
+        if self.strategy == "mirrored":
+            check_for_several_devices(self.jit_compile, self.gradient_accumulation_steps)
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs must be less than epochs, {self.epochs}, and is {self.warmup_epochs:g}")
+        if self.frozen_epochs and self.warmup_epochs >= self.frozen_epochs:
+            raise ValueError(f"warmup_epochs must be less than frozen_epochs, and is {self.warmup_epochs:g}")
+        if not self.frozen_epochs and self.fine_tuning_learning_rate != _FINE_TUNING_LEARNING_RATE:
+            raise ValueError("fine_tuning_learning_rate is that after frozen_epochs, of which there are none")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Export:
+    """What the trained model is written as, beside the SavedModel.
+
+    Attributes:
+      formats: "keras", "lite_rt" and "onnx": the network from pixels to probabilities as `model.keras`, `model.tflite`
+        and `model.onnx`, with `model.json`, which describes them. They lie in the folder `assets.extra` of the model.
+      top_k: How many classes `serving_default` names as `top_labels`.
+    """
+
+    formats: tuple[Literal["keras", "lite_rt", "onnx"], ...] = ()
+    top_k: PositiveInt = 5
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Skew:
+    """How serving is held to training: the exported model must give the probabilities that the trained one gave.
+
+    Attributes:
+      images: How many images of the eval split are compared, of all formats in turn.
+      max_difference: The largest difference of a probability that passes.
+    """
+
+    images: PositiveInt = 64
+    max_difference: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-4
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Evaluation:
-    """When a model is blessed.
+    """What is told apart, and when a model is blessed.
 
     Attributes:
       split: The split that is scored; "auto" is test where there is one, else eval.
-      min_accuracy: Smallest accuracy on that split.
+      slices: "group", or names of ingest.extra_columns, whose values are scored apart; by default all of these columns.
+        Classes are told apart in any case.
+      top_k: The k of top_k_accuracy; by default 5 where there are more than 5 classes.
+      min_accuracy: Short for thresholds.accuracy.
+      thresholds: What a figure must reach, such as `{macro_recall = 0.8, log_loss = 0.7}`. Without any, the model must
+        be better than chance: the 95 % interval of macro_recall lies above 1 / classes.
+      slice_thresholds: The same for "class", each class, "class=cat", one of them, "camera", each value of that column,
+        or "camera=night".
       tolerance: How much lower than the last blessed model's the accuracy may be.
     """
 
     split: Literal["auto", "test", "eval"] = "auto"
-    min_accuracy: _Share = 0.5
+    slices: tuple[str, ...] | None = None
+    top_k: PositiveInt | None = None
+    min_accuracy: _Share | None = None
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    slice_thresholds: dict[str, dict[str, float]] = Field(default_factory=dict)
     tolerance: _Share = 0.01
+
+    def __post_init__(self) -> None:
+        if self.min_accuracy is not None and "accuracy" in self.thresholds:
+            raise ValueError("min_accuracy is short for thresholds.accuracy; set one of both")
+        Thresholds(self.all_thresholds)
+
+    @property
+    def all_thresholds(self) -> dict[str, float] | None:
+        """Those of the whole split, None where any model is good that is better than chance."""
+        short = {} if self.min_accuracy is None else {"accuracy": self.min_accuracy}
+        return {**short, **self.thresholds} or ({} if self.slice_thresholds else None)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Predict:
+    """Which images are classified at the end, by the model if it is blessed; `OUT/predictions.csv` has a row for each.
+
+    Attributes:
+      images: A folder, an archive, the address of one, a manifest, or several folders; labels mean nothing. By default
+        none are; `keras-ext predict` does the same at any time, without a run.
+    """
+
+    images: str | tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -271,5 +412,9 @@ class Config:
     imbalance: Imbalance = Imbalance()
     model: Model = Model()
     train: Train = Train()
+    tuner: Tuner = Tuner()
+    export: Export = Export()
+    skew: Skew = Skew()
     evaluation: Evaluation = Evaluation()
+    predict: Predict = Predict()
     beam: Beam = Beam()

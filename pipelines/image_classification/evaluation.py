@@ -1,106 +1,79 @@
-"""What is measured on the scored split, and when a model is blessed; and reading the verdict back."""
+"""What the evaluation tells apart and asks for: all that can be wrong with it is said before anything runs."""
 
-from dataclasses import dataclass
+import dataclasses
+from typing import Any
 
-import tensorflow_model_analysis as tfma
+from keras_ext.choices import check_choice
+from keras_ext.classification_figures import check_top_k
+from keras_ext.directory_index import DirectoryIndex
+from keras_ext.evaluation_result import CLASS, GROUP
+from keras_ext.thresholds import Thresholds
+from pipelines.image_classification.config import Evaluation, Ingest
 
-# The messages come from their own modules: `tfma` shows them on the current stack only after TFX was imported.
-from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
-
-from keras_ext import features
-from keras_ext.export import EXAMPLES_SIGNATURE
-from pipelines.image_classification.config import Evaluation
-
-_ACCURACY = "SparseCategoricalAccuracy"
-_METRIC = "sparse_categorical_accuracy"
-_LOSS = "SparseCategoricalCrossentropy"
-_ROUNDING = 1e-9
-_OVERALL = config_pb2.SlicingSpec()
+_ONE_CLASS = f"{CLASS}="
+_FEW_CLASSES = 5
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What Evaluator found.
+def resolve_evaluation(evaluation: Evaluation, ingest: Ingest, index: DirectoryIndex) -> Evaluation:
+    """Returns the settings with the slices named.
 
-    Attributes:
-      accuracy: Share of the split's images that are classified right.
-      images: Number of images scored.
-      recall: Class name to the share of its images that are classified right.
-      blessed: Whether every threshold holds.
-      failures: One sentence for each threshold that does not.
+    Raises:
+      ValueError: A slice that the images do not have, a threshold on it, or a top-k of too few classes.
     """
-
-    accuracy: float
-    images: int
-    recall: dict[str, float]
-    blessed: bool
-    failures: tuple[str, ...]
-
-    @property
-    def macro_recall(self) -> float:
-        """Mean recall over the classes."""
-        return sum(self.recall.values()) / len(self.recall)
-
-
-def evaluation_config(evaluation: Evaluation) -> config_pb2.EvalConfig:
-    """Returns TFMA's configuration: accuracy overall and by class, and the two thresholds on the overall figure."""
-    threshold = config_pb2.MetricThreshold(
-        value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": evaluation.min_accuracy}),
-        change_threshold=config_pb2.GenericChangeThreshold(
-            # A model that is worse by just the tolerance passes, whatever the last digit of a float says.
-            direction=config_pb2.MetricDirection.HIGHER_IS_BETTER,
-            absolute={"value": -evaluation.tolerance - _ROUNDING},
-        ),
-    )
-    accuracy = config_pb2.MetricConfig(
-        class_name=_ACCURACY,
-        # A plain threshold would hold for every class; this one is for the whole split.
-        per_slice_thresholds=[config_pb2.PerSliceMetricThreshold(slicing_specs=[_OVERALL], threshold=threshold)],
-    )
-    metrics = [accuracy, config_pb2.MetricConfig(class_name=_LOSS), config_pb2.MetricConfig(class_name="ExampleCount")]
-    return config_pb2.EvalConfig(
-        model_specs=[
-            config_pb2.ModelSpec(
-                signature_name=EXAMPLES_SIGNATURE, label_key=features.CLASS_LABEL, prediction_key="probabilities"
-            )
-        ],
-        slicing_specs=[_OVERALL, config_pb2.SlicingSpec(feature_keys=[features.CLASS_TEXT])],
-        metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)],
-    )
+    known = (CLASS, GROUP, *ingest.extra_columns)
+    if evaluation.slices is None:
+        slices = tuple(name for name in ingest.extra_columns if _has_values(name, index))
+    else:
+        slices = tuple(check_choice("evaluation.slices", name, known) for name in evaluation.slices if name != CLASS)
+    for name in slices:
+        _check_slice(name, index)
+    evaluation = dataclasses.replace(evaluation, slices=slices)
+    _check_thresholds(evaluation, index)
+    return evaluation
 
 
-def read_verdict(evaluation_uri: str) -> Verdict:
-    """Reads what Evaluator wrote for the candidate."""
-    result = tfma.load_eval_result(evaluation_uri)
-    metrics = {slice_key: values[""][""] for slice_key, values in result.slicing_metrics}
-    overall = metrics[()]
-    recall = {str(key[0][1]): values[_METRIC]["doubleValue"] for key, values in metrics.items() if key}
-    validation = tfma.load_validation_result(evaluation_uri)
-    return Verdict(
-        accuracy=overall[_METRIC]["doubleValue"],
-        images=int(overall["example_count"]["doubleValue"]),
-        recall=dict(sorted(recall.items())),
-        blessed=validation.validation_ok,
-        failures=tuple(_failures(validation)),
-    )
+def evaluator_arguments(evaluation: Evaluation) -> dict[str, Any]:
+    """Returns the arguments of `tfx_components.Evaluator` that resolved settings mean."""
+    return {
+        "split": evaluation.split,
+        "slices": evaluation.slices,
+        "top_k": evaluation.top_k,
+        "thresholds": evaluation.all_thresholds,
+        "slice_thresholds": evaluation.slice_thresholds,
+        "tolerance": evaluation.tolerance,
+    }
 
 
-def _failures(validation: validation_result_pb2.ValidationResult) -> list[str]:
-    return [
-        failure_sentence(failure)
-        for one_slice in validation.metric_validations_per_slice
-        for failure in one_slice.failures
-    ]
-
-
-def failure_sentence(failure: validation_result_pb2.ValidationFailure) -> str:
-    """Says which setting failed, and by how much."""
-    value = failure.metric_value.double_value.value
-    if failure.metric_key.is_diff:
-        allowed = -failure.metric_threshold.change_threshold.absolute.value
-        return (
-            f"accuracy is {-value:.4f} lower than the last blessed model's; evaluation.tolerance allows {allowed:g} "
-            f"({-value - allowed:.4f} too much)"
+def _check_slice(name: str, index: DirectoryIndex) -> None:
+    if name == GROUP and not any(record.group for record in index.records):
+        raise ValueError(
+            "evaluation.slices names 'group', but the images have none: a manifest or a pattern gives them."
         )
-    bound = failure.metric_threshold.value_threshold.lower_bound.value
-    return f"accuracy {value:.4f} is below evaluation.min_accuracy {bound:g} by {bound - value:.4f}"
+    if name != GROUP and not _has_values(name, index):
+        raise ValueError(f"evaluation.slices names {name!r}, but that column is empty in all rows.")
+
+
+def _has_values(column: str, index: DirectoryIndex) -> bool:
+    return any(column in dict(record.columns) for record in index.records)
+
+
+def _check_thresholds(evaluation: Evaluation, index: DirectoryIndex) -> None:
+    try:
+        Thresholds(evaluation.all_thresholds, evaluation.slice_thresholds, columns=evaluation.slices or ())
+        if evaluation.top_k is not None:
+            check_top_k(evaluation.top_k, len(index.class_names))
+    except ValueError as error:
+        raise ValueError(f"evaluation: {error}") from None
+    for name, thresholds in evaluation.slice_thresholds.items():
+        if name.startswith(_ONE_CLASS):
+            check_choice("The class of evaluation.slice_thresholds", name.removeprefix(_ONE_CLASS), index.class_names)
+        _check_top_k_threshold(thresholds, evaluation, index)
+    _check_top_k_threshold(evaluation.thresholds, evaluation, index)
+
+
+def _check_top_k_threshold(thresholds: dict[str, float], evaluation: Evaluation, index: DirectoryIndex) -> None:
+    if "top_k_accuracy" in thresholds and evaluation.top_k is None and len(index.class_names) <= _FEW_CLASSES:
+        raise ValueError(
+            f"A threshold on top_k_accuracy needs evaluation.top_k: it is 5 by default, and there are "
+            f"{len(index.class_names)} classes."
+        )

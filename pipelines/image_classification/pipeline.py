@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import tensorflow_data_validation as tfdv
 from tfx import types
-from tfx.components.evaluator.component import Evaluator
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
@@ -20,15 +19,21 @@ from tfx.proto import pusher_pb2, transform_pb2
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
 from keras_ext import features
+from keras_ext.custom_code import code_fingerprint, is_reference
+from pipelines.image_classification.checkpoints import CHECKPOINTS, CHECKPOINTS_KEY
 from pipelines.image_classification.config import Config
-from pipelines.image_classification.evaluation import evaluation_config
+from pipelines.image_classification.evaluation import evaluator_arguments
 from pipelines.image_classification.imbalance import check_imbalance, class_weights_of
+from pipelines.image_classification.prediction import prediction_components
 from pipelines.image_classification.resolve import resolve
+from pipelines.image_classification.tuning import tuner_of
 from tfx_components.code_version import code_version
 from tfx_components.directory_example_gen import DirectoryExampleGen, split_ratios
+from tfx_components.evaluator import Evaluator
 from tfx_components.image_schema import ImageSchema
 from tfx_components.last_blessed_model import LastBlessedModel
 from tfx_components.pusher import Pusher
+from tfx_components.skew_validator import SkewValidator
 from tfx_components.trainer import Trainer
 
 _ROOM = "pipelines.image_classification"
@@ -98,14 +103,26 @@ def _components(config: Config) -> list[BaseNode]:
     )
     class_names = ingest.outputs["class_names"]
     class_weights = class_weights_of(config, statistics.outputs["statistics"], class_names)
+    learned_from = {
+        "examples": transform.outputs["transformed_examples"],
+        "transform_graph": transform.outputs["transform_graph"],
+        "schema": schema.outputs["completed_schema"],
+        "class_names": class_names,
+        "class_weights": class_weights[0].outputs["class_weights"] if class_weights else None,
+    }
+    tuner = tuner_of(config, custom_config=_learning_config(config), **learned_from)
     trainer = Trainer(
         run_fn=f"{_ROOM}.run_fn.run_fn",
-        examples=transform.outputs["transformed_examples"],
-        transform_graph=transform.outputs["transform_graph"],
-        schema=schema.outputs["completed_schema"],
-        class_names=class_names,
-        class_weights=class_weights[0].outputs["class_weights"] if class_weights else None,
+        hyperparameters=tuner[0].outputs["best_hyperparameters"] if tuner else None,
         custom_config=_train_config(config),
+        **learned_from,
+    )
+    skew = SkewValidator(
+        examples,
+        trainer.outputs["model"],
+        trainer.outputs["model_run"],
+        split=features.EVAL,
+        max_difference=config.skew.max_difference,
     )
     return [
         ingest,
@@ -115,12 +132,14 @@ def _components(config: Config) -> list[BaseNode]:
         schema,
         transform,
         *class_weights,
+        *tuner,
         trainer,
-        *_judge_and_push(config, examples, trainer.outputs["model"]),
+        skew,
+        *_judge_and_push(config, ingest, trainer.outputs["model"], after=skew),
     ]
 
 
-def _judge_and_push(config: Config, examples: types.BaseChannel, model: types.BaseChannel) -> list[BaseNode]:
+def _judge_and_push(config: Config, ingest: BaseNode, model: types.BaseChannel, after: BaseNode) -> list[BaseNode]:
     baseline = Resolver(
         strategy_class=LastBlessedModel,
         model=types.Channel(type=Model),
@@ -128,11 +147,11 @@ def _judge_and_push(config: Config, examples: types.BaseChannel, model: types.Ba
         candidate=model,
     ).with_id("Baseline")
     evaluator = Evaluator(
-        examples=examples,
-        example_splits=[config.evaluation.split],
+        examples=ingest.outputs["examples"],
         model=model,
+        class_names=ingest.outputs["class_names"],
         baseline_model=baseline.outputs["model"],
-        eval_config=evaluation_config(config.evaluation),
+        **evaluator_arguments(config.evaluation),
     )
     serving = pusher_pb2.PushDestination.Filesystem(base_directory=os.path.join(config.output, "serving"))
     pusher = Pusher(
@@ -140,7 +159,10 @@ def _judge_and_push(config: Config, examples: types.BaseChannel, model: types.Ba
         model_blessing=evaluator.outputs["blessing"],
         push_destination=pusher_pb2.PushDestination(filesystem=serving),
     )
-    return [baseline, evaluator, pusher]
+    # A model that serves other than it was trained is neither blessed, for later ones to be compared with, nor pushed.
+    for component in (evaluator, pusher):
+        component.add_upstream_node(after)
+    return [baseline, evaluator, pusher, *prediction_components(config, model, evaluator.outputs["blessing"])]
 
 
 def _image_config(config: Config) -> dict[str, Any]:
@@ -150,15 +172,31 @@ def _image_config(config: Config) -> dict[str, Any]:
     return {"image": image, "code_version": code_version()}
 
 
-def _train_config(config: Config) -> dict[str, Any]:
+def _learning_config(config: Config) -> dict[str, Any]:
     return {
         **_image_config(config),
         "model": dataclasses.asdict(config.model),
         "weights_fingerprint": _fingerprint(config.model.weights),
         "augmentation": list(config.augmentation.layers),
+        "custom_code": _custom_code(config),
         "imbalance": {"strategy": config.imbalance.strategy, **config.imbalance.options},
         "train": dataclasses.asdict(config.train),
     }
+
+
+def _train_config(config: Config) -> dict[str, Any]:
+    return {
+        **_learning_config(config),
+        "export": dataclasses.asdict(config.export),
+        "skew": {"images": config.skew.images},
+        CHECKPOINTS_KEY: CHECKPOINTS,
+    }
+
+
+def _custom_code(config: Config) -> dict[str, str]:
+    """The user's own code by its content: the cache must see what was edited under the same name."""
+    names = [config.model.builder, *(table.get("layer") for table in config.augmentation.layers)]
+    return {name: code_fingerprint(name) for name in names if isinstance(name, str) and is_reference(name)}
 
 
 def _fingerprint(weights: str | None) -> list[tuple[str, int, int]]:

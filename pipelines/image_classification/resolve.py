@@ -6,9 +6,10 @@ import logging
 import os
 import statistics
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from keras_ext import features
+from keras_ext.custom_code import absolute_reference, is_reference
 from keras_ext.directory_index import DirectoryIndex
 from keras_ext.image_file import ImageFileError, decodable_image
 from keras_ext.image_input import InputSettings, read_images
@@ -16,6 +17,8 @@ from keras_ext.image_source import ImageSource
 from keras_ext.progress import progress_logger
 from keras_ext.splits import SplitPlan
 from pipelines.image_classification.config import Config
+from pipelines.image_classification.evaluation import resolve_evaluation
+from pipelines.image_classification.search_space import check_search_space
 
 _SAMPLE = 200
 _STEP, _SMALLEST, _LARGEST = 32, 32, 224
@@ -25,8 +28,11 @@ def resolve(config: Config) -> Config:
     """Returns the configuration with absolute paths and a value for every "auto".
 
     Raises:
-      ValueError: The folder of images cannot be used, there are no such weights, or no such split to score.
+      ValueError: The folder of images cannot be used, there are no such weights, no such split or slice to score, or
+        settings do not go together.
     """
+    _check_frozen(config)
+    check_search_space(config)
     manifest = config.ingest.manifest
     if manifest and os.path.isfile(manifest):  # otherwise it may lie with the images
         manifest = os.path.abspath(manifest)
@@ -41,8 +47,13 @@ def resolve(config: Config) -> Config:
     return dataclasses.replace(
         config,
         image=dataclasses.replace(config.image, size=size),
-        model=dataclasses.replace(config.model, weights=_weights(config)),
-        evaluation=dataclasses.replace(config.evaluation, split=_scored_split(index, config)),
+        model=dataclasses.replace(
+            config.model, weights=_weights(config), builder=_absolute("model.builder", config.model.builder)
+        ),
+        augmentation=dataclasses.replace(config.augmentation, layers=tuple(map(_layer, config.augmentation.layers))),
+        evaluation=dataclasses.replace(
+            resolve_evaluation(config.evaluation, config.ingest, index), split=_scored_split(index, config)
+        ),
     )
 
 
@@ -81,6 +92,30 @@ def _open_elsewhere(address: str, settings: InputSettings) -> ImageSource:
     from tfx_components.directory_example_gen import beam_source  # takes seconds, and is needed for gs:// and the like
 
     return beam_source.open_elsewhere(address, settings)
+
+
+def _check_frozen(config: Config) -> None:
+    frozen = config.train.frozen_epochs or "train.frozen_epochs" in config.tuner.settings
+    if frozen and not (config.model.weights or config.model.builder):
+        raise ValueError(
+            "train.frozen_epochs keeps the weights that a network comes with, and a random one comes with none. "
+            "Set model.weights, or a model.builder that loads some."
+        )
+
+
+def _layer(table: dict[str, Any]) -> dict[str, Any]:
+    layer = table.get("layer")
+    own = isinstance(layer, str) and is_reference(layer)
+    return {**table, "layer": _absolute("augmentation.layers", layer)} if own else table
+
+
+def _absolute(setting: str, reference: str | None) -> str | None:
+    if reference is None:
+        return None
+    try:
+        return absolute_reference(reference)
+    except ValueError as error:
+        raise ValueError(f"{setting}: {error}") from None
 
 
 def _weights(config: Config) -> str | None:

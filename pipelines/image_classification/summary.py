@@ -1,5 +1,6 @@
 """What each component produced, in a few words, and the result of the run."""
 
+import csv
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,9 +14,11 @@ from keras_ext import features
 from keras_ext.balanced_sampler import repeat_factors
 from keras_ext.image_listing import one_line
 from pipelines.image_classification.config import Imbalance
-from pipelines.image_classification.evaluation import Verdict, read_verdict
+from pipelines.image_classification.search_space import describe
 from pipelines.runners import ComponentRun
 from tfx_components import artifacts
+from tfx_components.bulk_predictions.executor import PREDICTIONS_FILE
+from tfx_components.evaluator.judgement import EVALUATION_FILE, Judgement
 
 
 def produced(component: ComponentRun) -> str:
@@ -24,9 +27,14 @@ def produced(component: ComponentRun) -> str:
     return describe(component) if describe else ""
 
 
-def verdict_of(components: Mapping[str, ComponentRun]) -> Verdict:
-    """Reads Evaluator's verdict of a finished run."""
-    return read_verdict(_one(components["Evaluator"].outputs, "evaluation").uri)
+def judgement_of(component: ComponentRun) -> Judgement:
+    """Reads what Evaluator found."""
+    return Judgement.read(_one(component.outputs, "evaluation").uri)
+
+
+def evaluation_file(component: ComponentRun) -> str:
+    """The path of what Evaluator found, as JSON."""
+    return os.path.join(_one(component.outputs, "evaluation").uri, EVALUATION_FILE)
 
 
 def pushed_path(component: ComponentRun) -> str | None:
@@ -48,24 +56,27 @@ def rejected_file(component: ComponentRun) -> str:
 
 
 def class_table(components: Mapping[str, ComponentRun], imbalance: Imbalance, rows: int = 20) -> Table:
-    """Each class's training images, what the strategy makes of them, and its recall on the scored split.
+    """Each class's training images, what the strategy makes of them, its scored images, and its recall on them.
 
     Args:
       components: Those of a finished run, by name.
       imbalance: The strategy: one of weights shows them, oversampling how often an image of the class comes.
       rows: The most classes that are shown; of more, those of lowest recall.
     """
-    recall = verdict_of(components).recall
+    judgement = judgement_of(components["Evaluator"])
+    scored = judgement.result.classes
+    recall = {name: row["recall"] for name, row in scored.items()}
     counts = ingest_report(components["DirectoryExampleGen"])["splits"][features.TRAIN]
     heading, values = _emphasis(components, imbalance, counts)
     shown = list(counts) if len(counts) <= rows else sorted(counts, key=lambda name: recall.get(name, 1.0))[:rows]
     table = Table("class", box=None)
-    for column in filter(None, ("train images", heading, "recall")):
+    for column in filter(None, ("train images", heading, f"{judgement.split} images", "recall")):
         table.add_column(column, justify="right")
     for name in shown:
         # No recall where the scored split holds no image of the class.
         value = [f"{values[name]:.3g}"] if heading else []
-        table.add_row(one_line(name), f"{counts[name]:,}", *value, f"{recall[name]:.4f}" if name in recall else "-")
+        found = [f"{scored[name]['images']:,}", f"{recall[name]:.4f}"] if name in scored else ["0", "-"]
+        table.add_row(one_line(name), f"{counts[name]:,}", *value, *found)
     if len(shown) < len(counts):
         table.add_row(f"... and {len(counts) - len(shown):,} more")
     return table
@@ -142,8 +153,20 @@ def _class_weights(component: ComponentRun) -> str:
     return f"{said}, weights {min(weights):.3g} to {max(weights):.3g}"
 
 
+def _search(component: ComponentRun) -> str:
+    best, *others = artifacts.read_json(_one(component.outputs, "tuner_results").uri, "tuner_results.json")
+    values = {name: value for name, value in best.items() if name not in ("trial_id", "score")}
+    return f"best of {len(others) + 1} trials, with score {best['score']:.4f}: {describe(values)}"
+
+
 def _model(component: ComponentRun) -> str:
     return os.path.relpath(_one(component.outputs, "model").uri)
+
+
+def _skew(component: ComponentRun) -> str:
+    report = artifacts.read_json(_one(component.outputs, "report").uri, artifacts.SKEW_FILE)
+    formats = ", ".join(f"{count} {name}" for name, count in report["formats"].items())
+    return f"serving equals training to {report['largest_difference']:.1e} on {report['images']} images ({formats})"
 
 
 def _baseline(component: ComponentRun) -> str:
@@ -154,14 +177,35 @@ def _baseline(component: ComponentRun) -> str:
 
 
 def _evaluation(component: ComponentRun) -> str:
-    verdict = read_verdict(_one(component.outputs, "evaluation").uri)
-    blessed = "blessed" if verdict.blessed else "not blessed"
-    return f"accuracy {verdict.accuracy:.4f} on {verdict.images:,} images: {blessed}"
+    judgement = judgement_of(component)
+    blessed = "blessed" if judgement.blessed else "not blessed"
+    accuracy, images = judgement.result.figures["accuracy"].value, judgement.result.images
+    return f"accuracy {accuracy:.4f} on {images:,} images: {blessed}"
 
 
 def _pushed(component: ComponentRun) -> str:
     path = pushed_path(component)
     return os.path.relpath(path) if path else "not pushed: the model is not blessed"
+
+
+def _images_to_classify(component: ComponentRun) -> str:
+    report = ingest_report(component)
+    return f"found {report['found']:,} = written {report['written']:,} + rejected {report['rejected']:,}"
+
+
+def predictions_file(component: ComponentRun) -> str | None:
+    """The path of the table of predictions, or None where there is none as the model is not blessed."""
+    path = os.path.join(_one(component.outputs, "predictions").uri, PREDICTIONS_FILE)
+    return path if os.path.exists(path) else None
+
+
+def _predictions(component: ComponentRun) -> str:
+    path = predictions_file(component)
+    if path is None:
+        return "no predictions: the model is not blessed"
+    with open(path, newline="", encoding="utf-8") as file:
+        errors = [bool(row["error"]) for row in csv.DictReader(file)]
+    return f"classified {errors.count(False):,} images, {errors.count(True):,} cannot be read"
 
 
 _DESCRIPTIONS: dict[str, Callable[[ComponentRun], str]] = {
@@ -172,8 +216,12 @@ _DESCRIPTIONS: dict[str, Callable[[ComponentRun], str]] = {
     "ExampleValidator": _anomalies,
     "Transform": _examples,
     "ClassWeights": _class_weights,
+    "Tuner": _search,
     "Trainer": _model,
+    "SkewValidator": _skew,
     "Baseline": _baseline,
     "Evaluator": _evaluation,
     "Pusher": _pushed,
+    "PredictionExampleGen": _images_to_classify,
+    "BulkPredictions": _predictions,
 }

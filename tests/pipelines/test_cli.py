@@ -3,9 +3,11 @@
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
+from pipelines import cli
 from pipelines.config import read_config
 from pipelines.image_classification.config import Config
 
@@ -19,6 +21,37 @@ def test_help():
     result = keras_ext("--help")
     assert result.returncode == 0
     assert "run the whole pipeline" in result.stdout
+
+
+def test_version():
+    assert keras_ext("--version").stdout == f"keras-ext {version('keras-ext')}\n"
+
+
+@pytest.mark.parametrize(
+    "module, message",
+    [
+        ("tfx.orchestration", "'run' needs TFX, which is not installed here (no module 'tfx.orchestration')"),
+        ("tensorflow_transform", "'run' needs TFX, which is not installed here (no module 'tensorflow_transform')"),
+        ("pyarrow.parquet", "'run' needs 'pyarrow', which is not installed here: pip install pyarrow"),
+    ],
+)
+def test_what_is_not_installed_is_said_in_one_line(monkeypatch, capsys, module, message):
+    def fail(_):
+        raise ModuleNotFoundError(name=module)
+
+    monkeypatch.setattr("pipelines.commands.run.main", fail)
+    assert cli.main(["run", "images", "--output", "out"]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"keras-ext: {message}")
+
+
+def test_without_tfx_nothing_begins(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert cli.main(["run", "images", "--output", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.startswith(
+        "keras-ext: 'run' needs TFX, which is not installed here (no module 'tfx')"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_command_is_a_usage_error():
@@ -49,7 +82,7 @@ def test_a_mistyped_key_in_a_file(tmp_path):
     file.write_text("[train]\nepoch = 3\n")
     result = keras_ext("run", tmp_path, "--output", tmp_path / "out", "--config", file)
     assert result.returncode == 1
-    assert result.stderr == "keras-ext: 'train.epoch' is not a setting. Did you mean 'train.epochs'?\n"
+    assert result.stderr == f"keras-ext: {file}: 'train.epoch' is not a setting. Did you mean 'train.epochs'?\n"
 
 
 @pytest.mark.slow

@@ -50,12 +50,36 @@ def test_what_is_printed_reads_back(tmp_path):
         ("ingest.ratios={train=0, eval=0, test=0}", r"ingest.ratios: .*sum to a positive number"),
         ("ingest.ratios.test=-1", r"ingest.ratios: .*non-negative"),
         ("ingest.ratios.eval=0", r"ingest.ratios: train and eval must be positive"),
+        ("evaluation.thresholds.acuracy=0.5", r"evaluation: thresholds must be one of .*Did you mean 'accuracy'\?"),
+        ("evaluation.thresholds.accuracy=50", r"evaluation: thresholds.accuracy must be in \[0, 1\]. Received: 50"),
+        ("evaluation={min_accuracy=0.5, thresholds={accuracy=0.5}}", r"evaluation: min_accuracy is short for"),
+        ('ingest.extra_columns=["group"]', r"ingest: extra_columns must be a list of different names, none of class"),
         ("evaluation.split=tset", r"evaluation.split: Input should be 'auto', 'test' or 'eval'"),
     ],
 )
 def test_a_wrong_setting_is_named(override, message):
     with pytest.raises(ConfigurationError, match=message):
         _read(override)
+
+
+@pytest.mark.parametrize(
+    "text, overrides, message",
+    [
+        ("[train]\nepoch = 3\n", [], r"^settings.toml: 'train.epoch' is not a setting. Did you mean 'train.epochs'\?$"),
+        ("[train]\nepochs = 0\n", [], r"^settings.toml: train.epochs: Input should be greater than 0. Received: 0.$"),
+        ("[train]\nepochs = 0\n", ["train.seed=3"], r"^settings.toml: train.epochs: "),
+        ("output = 'elsewhere'\n", [], r"^settings.toml: 'output' is an argument of the command"),
+        ("[train]\nepochs = 5\n", ["train.epochs=0"], r"^train.epochs: "),
+        ("[ingest.ratios]\ntest = 0.2\n", ["ingest.ratios.eval=0"], r"^ingest.ratios: train and eval"),
+        ("[ingest.ratios]\neval = 0\n", ["train.epochs=3"], r"^settings.toml: ingest.ratios: train and eval"),
+        ("[train]\nepochs = 5\n", ["train.epoch=3"], r"^'train.epoch' is not a setting"),
+    ],
+)
+def test_an_error_names_the_file_it_stands_in(tmp_path, monkeypatch, text, overrides, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "settings.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match=message):
+        _read(*overrides, file="settings.toml")
 
 
 def test_a_missing_file_is_named():

@@ -23,10 +23,12 @@ COMPONENTS = [
     "Transform",
     "Trainer",
     "Baseline",
+    "SkewValidator",
     "Evaluator",
     "Pusher",
 ]
-QUICK = ("--set", "train.epochs=10", "--set", "train.batch_size=16", "--set", "image.color_mode=grayscale")
+_SETTINGS = ("train.epochs=10", "train.batch_size=16", "image.color_mode=grayscale", 'export.formats=["keras"]')
+QUICK = tuple(part for setting in _SETTINGS for part in ("--set", setting))
 ROW = re.compile(r"^(\w+) +[\d.]+  (cached|ran|-) +(.*)$", re.MULTILINE)
 
 
@@ -80,7 +82,7 @@ def classify(digits, files):
         [model] = pathlib.Path("out/serving").iterdir()
         classify = tf.saved_model.load(str(model)).signatures["serving_default"]
         result = classify(tf.constant([open(file, "rb").read() for file in sys.argv[1:]]))
-        assert not {"keras", "tfx", "keras_ext"} & set(sys.modules)
+        assert not {"tfx", "keras_ext"} & set(sys.modules)
         labels = [label.decode() for label in result["label"].numpy()]
         print(json.dumps([labels, result["probability"].numpy().tolist(), result["probabilities"].numpy().tolist()]))
     """
@@ -88,6 +90,36 @@ def classify(digits, files):
         [sys.executable, "-c", code, *map(str, files)], cwd=digits.parent, capture_output=True, text=True, check=True
     )
     return json.loads(run.stdout)
+
+
+def predicted_alike(digits):
+    """Classifies new images at the end of a run and by the command, and compares the tables."""
+    images = digits.parent / "new"
+    images.mkdir()
+    for number, file in enumerate(sorted(digits.glob("*/*.png"))[::9]):
+        Image.open(file).save(images / f"=no formula, {number}.{('png', 'webp', 'tif')[number % 3]}")
+    (images / "broken.jpg").write_bytes(b"")
+    result, rows = run(digits, "--set", "predict.images=new")
+    assert result.returncode == 0
+    assert rows["PredictionExampleGen"] == ("ran", "found 28 = written 27 + rejected 1")
+    assert rows["BulkPredictions"] == ("ran", "classified 27 images, 1 cannot be read")
+    assert {name for name, cache in caches(rows).items() if cache == "ran"} == {
+        "PredictionExampleGen", "BulkInferrer", "BulkPredictions"
+    }  # fmt: skip
+    assert "Predictions: out/predictions.csv" in result.stdout
+    arguments = [sys.executable, "-m", "pipelines.cli", "predict", "out", "new", "--output", "new.csv"]
+    subprocess.run(arguments, cwd=digits.parent, check=True)
+    tables = []
+    for path in (digits.parent / "out" / "predictions.csv", digits.parent / "new.csv"):
+        with open(path, newline="", encoding="utf-8") as file:
+            tables.append(sorted(csv.DictReader(file), key=lambda row: row["filename"]))
+    for bulk, command_line in zip(*tables, strict=True):
+        assert list(bulk) == list(command_line) == ["filename", "label", "probability", "error"]
+        assert float(bulk.pop("probability") or 0) == pytest.approx(
+            float(command_line.pop("probability") or 0), abs=1e-6
+        )
+        assert bulk == command_line
+    assert sum(row["label"] != "" for row in tables[0]) == 27
 
 
 def test_the_life_of_a_folder(digits):
@@ -107,10 +139,14 @@ def test_the_life_of_a_folder(digits):
     assert caches(rows)["Trainer"] == "ran"
     assert "found 240 = written 240 + rejected 0" in rows["DirectoryExampleGen"][1]
     assert rows["ExampleValidator"][1] == "no anomalies"
-    accuracy, _ = re.search(r"Accuracy on test ([\d.]+), macro recall [\d.]+ \((\d+) images\)", result.stdout).groups()
+    accuracy, _ = re.search(
+        r"Accuracy on test ([\d.]+) \[[\d., ]+\], macro recall [^(]+ \((\d+) images\)", result.stdout
+    ).groups()
     assert float(accuracy) >= 0.7
+    assert re.search(r"serving equals training to \d\.\de[-+]\d+ on 2\d images \(2\d png\)", rows["SkewValidator"][1])
     [version] = (out / "serving").iterdir()
     assert f"Model: out/serving/{version.name}" in result.stdout
+    assert (version / "assets.extra" / "model.keras").exists()
     assert {path.name for path in out.iterdir()} >= {"metadata.sqlite", "artifacts", "rejected.csv", "run.log"}
 
     # Nothing changed: nothing runs. Beam's options are no change.
@@ -127,11 +163,14 @@ def test_the_life_of_a_folder(digits):
     np.testing.assert_array_equal(np.max(probabilities, axis=1), probability)
     assert np.mean([label == file.parent.name for label, file in zip(labels, files, strict=True)]) >= 0.7
 
+    # It classifies other images by BulkInferrer as by `keras-ext predict`, files that cannot be read among them.
+    predicted_alike(digits)
+
     # A model below the threshold is not pushed, and the run says by how much it failed.
     untrained = ("--set", "train.epochs=1", "--set", "train.learning_rate=1e-9", "--set", "evaluation.tolerance=1")
     result, rows = run(digits, *untrained, "--set", "evaluation.min_accuracy=0.99")
     assert result.returncode == 3
-    assert re.search(r"Not blessed: accuracy [\d.]+ is below evaluation.min_accuracy 0.99 by [\d.]+\.", result.stdout)
+    assert re.search(r"Not blessed: accuracy [\d.]+ is below its threshold 0.99 by [\d.]+\.", result.stdout)
     assert caches(rows)["Transform"] == "cached"
     assert caches(rows)["Trainer"] == caches(rows)["Evaluator"] == "ran"
     assert list((out / "serving").iterdir()) == [version]
@@ -139,7 +178,9 @@ def test_the_life_of_a_folder(digits):
     # One that is worse than the last blessed one is not pushed either.
     result, rows = run(digits, *untrained[:4], "--set", "evaluation.min_accuracy=0")
     assert result.returncode == 3
-    assert re.search(r"Not blessed: accuracy is [\d.]+ lower than the last blessed model's; ", result.stdout)
+    assert re.search(
+        r"Not blessed: accuracy is [\d.]+ \[[\d., -]+\] lower than the last blessed model's; ", result.stdout
+    )
     assert caches(rows)["Trainer"] == "cached"
     assert rows["Baseline"][1].startswith("compare with out/artifacts/Trainer/model/")
 

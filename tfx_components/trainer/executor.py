@@ -40,13 +40,18 @@ class Executor(executor.GenericExecutor):
         self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]
     ) -> fn_args_utils.FnArgs:
         fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
-        given: dict[str, Any] = {}
-        if input_dict.get(CLASS_NAMES_KEY):
-            given[CLASS_NAMES_KEY] = _class_names(input_dict)
-        if input_dict.get(CLASS_WEIGHTS_KEY):
-            given |= _class_weights(input_dict)
-        fn_args.custom_config = _merged(fn_args.custom_config, given)
+        fn_args.custom_config = with_classes(fn_args.custom_config, input_dict)
         return fn_args
+
+
+def with_classes(custom_config: dict[str, Any] | None, input_dict: _Artifacts) -> dict[str, Any] | None:
+    """Returns `custom_config` with what came through the channels `class_names` and `class_weights`."""
+    given: dict[str, Any] = {}
+    if input_dict.get(CLASS_NAMES_KEY):
+        given[CLASS_NAMES_KEY] = _class_names(input_dict)
+    if input_dict.get(CLASS_WEIGHTS_KEY):
+        given |= _class_weights(input_dict)
+    return _merged(custom_config, given)
 
 
 def _class_names(input_dict: _Artifacts) -> list[str]:

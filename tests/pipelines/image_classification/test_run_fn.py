@@ -1,8 +1,10 @@
 """Transform's graph and run_fn, from raw examples to a served model, without TFX's launcher."""
 
+import dataclasses
 import hashlib
 import importlib.util
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -20,18 +22,22 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from keras_ext import features
+from keras_ext.callbacks import ClassificationReport
 from keras_ext.datasets import ImageExamples
 from keras_ext.datasets.pixels import parse_images
-from keras_ext.export import EXAMPLES_SIGNATURE, export_classifier, read_class_names
+from keras_ext.export import EXAMPLES_SIGNATURE, export_classifier, read_class_names, read_recorded_predictions
 from keras_ext.layers import DecodeImage
+from pipelines.image_classification.checkpoints import TrainingFolders
+from pipelines.image_classification.config import Train
 from pipelines.image_classification.preprocessing import preprocessing_fn
-from pipelines.image_classification.run_fn import run_fn
+from pipelines.image_classification.run_fn import run_fn, train_model
 
 IMAGE = {"height": 10, "width": 8, "color_mode": "rgb"}
 CLASS_NAMES = ["dark", "bright"]
 RAW_SPEC = {
     features.ENCODED: tf.io.FixedLenFeature([1], tf.string),
     features.SHA256: tf.io.FixedLenFeature([1], tf.string),
+    features.FORMAT: tf.io.FixedLenFeature([1], tf.string),
     features.CLASS_LABEL: tf.io.FixedLenFeature([1], tf.int64),
     features.HEIGHT: tf.io.FixedLenFeature([1], tf.int64),
 }
@@ -52,6 +58,7 @@ def instances(start: int, stop: int) -> list[dict[str, list]]:
         {
             features.ENCODED: [contents],
             features.SHA256: [hashlib.sha256(contents).hexdigest().encode()],
+            features.FORMAT: [b"png" if contents.startswith(b"\x89PNG") else b"jpeg"],
             features.CLASS_LABEL: [label],
             features.HEIGHT: [1],
         }
@@ -96,7 +103,9 @@ def fn_args(transformed: Path, output: Path, **custom_config) -> FnArgs:
             "model": {"architecture": "small_cnn", "weights": None, "dropout": 0.1},
             "augmentation": [{"layer": "RandomFlip"}],
             "imbalance": {"strategy": "none"},
-            "train": {"epochs": 4, "batch_size": 8, "learning_rate": 3e-3, "patience": 5, "seed": 0},
+            "train": dataclasses.asdict(Train(epochs=4, batch_size=8, learning_rate=3e-3, patience=5)),
+            "export": {"formats": ["keras", "lite_rt"], "top_k": 1},
+            "skew": {"images": 10},
             "class_names": CLASS_NAMES,
             **custom_config,
         },
@@ -127,7 +136,7 @@ def test_transform_decodes_as_the_layer_does_and_passes_label_and_key(transforme
     [file] = (transformed / "Split-eval").iterdir()
     spec = tft.TFTransformOutput(str(transformed / "graph")).transformed_feature_spec()
     records = [tf.io.parse_single_example(one, spec) for one in tf.data.TFRecordDataset(str(file), "GZIP")]
-    assert set(records[0]) == {features.PIXELS, features.CLASS_LABEL, features.SHA256}
+    assert set(records[0]) == {features.PIXELS, features.CLASS_LABEL, features.SHA256, features.FORMAT}
     expected = {one[features.SHA256][0]: one for one in instances(48, 64)}
     assert len(records) == len(expected) == 16
     for record in records:
@@ -152,6 +161,35 @@ def test_serving_gives_what_the_model_gives_for_the_pixels_it_was_trained_on(tra
     serve = tf.saved_model.load(str(output / "model")).signatures["serving_default"]
     served = serve(image_bytes=tf.constant([file_of[key] for key in keys.numpy()]))["probabilities"]
     np.testing.assert_allclose(served, model(images, training=False), atol=1e-5)
+
+
+def test_predictions_of_a_sample_are_recorded_for_the_skew_gate(trained):
+    output, model = trained
+    recorded = read_recorded_predictions(str(output / "run"))
+    file_of = {one[features.SHA256][0]: one[features.ENCODED][0] for one in instances(48, 64)}
+    assert len(recorded) == 10
+    assert sorted(file_of[key][:4] for key in recorded) == [b"\x89PNG"] * 5 + [b"\xff\xd8\xff\xe0"] * 5
+    pixels = DecodeImage(**IMAGE)(tf.constant([file_of[key] for key in recorded]))
+    np.testing.assert_allclose(np.stack([*recorded.values()]), model(pixels, training=False), atol=1e-5)
+
+
+def test_other_formats_lie_in_the_model(trained):
+    output, model = trained
+    directory = output / "model" / "assets.extra"
+    names = ["class_names.json", "model.json", "model.keras", "model.tflite"]
+    assert sorted(path.name for path in directory.iterdir()) == names
+    images = np.random.default_rng(0).integers(0, 256, (3, 10, 8, 3)).astype(np.float32)
+    loaded = keras.saving.load_model(directory / "model.keras")
+    np.testing.assert_allclose(loaded(images), model(images, training=False), atol=1e-6)
+    description = json.loads((directory / "model.json").read_text(encoding="utf-8"))
+    assert description["decode"]["height"] == 10
+    assert description["class_names"] == CLASS_NAMES
+
+
+def test_what_is_no_image_is_named(output):
+    serve = tf.saved_model.load(str(output / "model")).signatures["serving_default"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"no JPEG, PNG, GIF or BMP images.*\] \[1\]"):
+        serve(image_bytes=tf.constant([encoded(0, 1), b"%PDF"]))
 
 
 def test_served_model_classifies_files_it_has_not_seen(output):
@@ -193,12 +231,17 @@ assert "tensorflow_transform" not in sys.modules
 
 def test_tensorboard_logs_lie_in_the_model_run(output):
     runs = {path.parent.name for path in (output / "run").rglob("events.out.tfevents*")}
-    assert runs == {"train", "validation"} | ({"report"} if importlib.util.find_spec("matplotlib") else set())
+    pictures = {"report", "augmentation"} if importlib.util.find_spec("matplotlib") else set()
+    assert runs == {"train", "validation"} | pictures
     assert {path.name for path in output.iterdir()} == {"model", "run"}
-    [file] = (output / "run" / "validation").iterdir()
+    assert tags_of(output, "validation") >= {"epoch_macro_f1", "epoch_recall_dark", "epoch_recall_bright"}
+    assert tags_of(output, "train") >= {"epoch_input_wait", "epoch_images_per_second"}
+
+
+def tags_of(output: Path, run: str) -> set[str]:
+    [file] = (output / "run" / run).iterdir()
     events = [tf.compat.v1.Event.FromString(one.numpy()) for one in tf.data.TFRecordDataset(str(file))]
-    tags = {value.tag for event in events for value in event.summary.value}
-    assert tags >= {"epoch_macro_f1", "epoch_recall_dark", "epoch_recall_bright"}
+    return {value.tag for event in events for value in event.summary.value}
 
 
 @pytest.fixture
@@ -209,13 +252,13 @@ def fitted(monkeypatch):
         pass
 
     def fit(model, train, validation, **arguments):
-        raise Called(next(train.as_numpy_iterator()), validation, arguments)
+        raise Called(next(train(0).as_numpy_iterator()), validation, arguments)
 
     monkeypatch.setattr("pipelines.image_classification.run_fn.fit", fit)
 
-    def run(arguments):
+    def run(arguments, train=run_fn):
         with pytest.raises(Called) as call:
-            run_fn(arguments)
+            train(arguments)
         return call.value.args
 
     return run
@@ -294,3 +337,77 @@ def test_class_weights_and_mixed_labels_exclude_each_other(transformed, tmp_path
     arguments = fn_args(transformed, tmp_path, **MIXUP, imbalance={"strategy": "balanced"}, **WEIGHTS)
     with pytest.raises(ValueError, match="leave out either those layers or the class weights"):
         run_fn(arguments)
+
+
+def test_a_trial_of_a_search_draws_no_pictures_and_advises_nobody(transformed, tmp_path, fitted):
+    nowhere = TrainingFolders(checkpoint_dir=None, log_dir=None)
+    _, _, others = fitted(fn_args(transformed, tmp_path), lambda arguments: train_model(arguments, nowhere))
+    assert others["log_dir"] is None
+    [report] = others["callbacks"]
+    assert isinstance(report, ClassificationReport)
+    assert report.log_dir is None
+
+
+@pytest.mark.parametrize("epochs, warmup_epochs, steps", [(1, 0.9, 0), (2, 1.2, 1)])
+def test_the_warmup_leaves_a_step_where_an_epoch_has_only_one(
+    transformed, tmp_path, fitted, epochs, warmup_epochs, steps
+):
+    train = Train(epochs=epochs, warmup_epochs=warmup_epochs, batch_size=48)
+    _, _, others = fitted(fn_args(transformed, tmp_path, train=dataclasses.asdict(train)))
+    assert others["steps_per_epoch"] == 1
+    assert getattr(others["learning_rate"], "steps", 0) == steps
+
+
+MODEL = """
+import keras
+
+
+def build(image_shape, num_classes, width):
+    images = keras.Input(image_shape)
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(images))
+    inner = keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Dense(width)])
+    return keras.Model(images, keras.layers.Dense(num_classes, activation="softmax")(inner(x)))
+"""
+
+
+@pytest.fixture
+def own_model(tmp_path):
+    (tmp_path / "my_model.py").write_text(MODEL)
+    builder = f"{tmp_path}/my_model.py:build"
+    return {"architecture": "small_cnn", "weights": None, "dropout": 0.2, "builder": builder, "arguments": {"width": 5}}
+
+
+def test_hyperparameters_take_the_place_of_settings(transformed, tmp_path, fitted, own_model):
+    arguments = fn_args(transformed, tmp_path, model=own_model)
+    arguments.hyperparameters = {
+        "values": {"train.learning_rate": 0.5, "train.batch_size": 6, "model.arguments.width": 7, "tuner/epochs": 1}
+    }
+    (images, _), _, others = fitted(arguments)
+    assert images.shape[0] == 6
+    assert others["learning_rate"] == 0.5
+    assert (others["steps_per_epoch"], others["epochs"]) == (8, 4)
+
+
+def test_own_model_is_fine_tuned_and_its_export_needs_no_code(transformed, tmp_path, own_model):
+    train = dataclasses.asdict(Train(epochs=1, frozen_epochs=2, batch_size=8, learning_rate=1e-2))
+    run_fn(fn_args(transformed, tmp_path / "out", model=own_model, train=train))
+    assert {path.name for path in (tmp_path / "out" / "run").iterdir()} >= {"frozen", "unfrozen"}
+    (tmp_path / "my_model.py").unlink()
+    serve = tf.saved_model.load(str(tmp_path / "out" / "model")).signatures["serving_default"]
+    outputs = serve(image_bytes=tf.constant([encoded(label, 1000 + label) for label in (0, 1, 1, 0)]))
+    assert outputs["label"].numpy().tolist() == [b"dark", b"bright", b"bright", b"dark"]
+
+
+def test_phases_of_fine_tuning_have_their_epochs_and_rates(transformed, tmp_path, monkeypatch, own_model):
+    called = {}
+
+    def fine_tune(model, train, validation, **arguments):
+        called.update(arguments, epochs_of_data=sum(1 for _ in train(0)) // arguments["steps_per_epoch"])
+        raise StopIteration
+
+    monkeypatch.setattr("pipelines.image_classification.run_fn.fine_tune", fine_tune)
+    train = Train(epochs=4, frozen_epochs=2, learning_rate=0.1, fine_tuning_learning_rate=0.01, batch_size=8)
+    with pytest.raises(StopIteration):
+        run_fn(fn_args(transformed, tmp_path, model=own_model, train=dataclasses.asdict(train)))
+    assert (called["frozen_epochs"], called["epochs"], called["epochs_of_data"]) == (2, 4, 6)
+    assert (called["learning_rate"], called["fine_tuning_learning_rate"]) == (0.1, 0.01)
