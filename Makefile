@@ -17,7 +17,7 @@ demo: environment ## the whole pipeline on real scans of digits, and where the m
 
 .PHONY: test
 test: environment ## the tests; some of them: make test ARGS="tests/test_splits.py -x"
-	@$(python) -m pytest $(ARGS)
+	@$(python) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 .PHONY: test-current
 test-current: ## the tests on the current stack, in a Debian 13 root where this machine is too old for it
@@ -38,6 +38,16 @@ format: environment ## formats, and mends what ruff can mend
 .PHONY: bench
 bench: environment ## the tables of benchmarks/
 	@for script in $(sort $(wildcard benchmarks/*.py)); do echo "$$script" && $(python) "$$script" || exit 1; done
+
+.PHONY: docs
+docs: environment ## the pages of docs/ and the reference as a site, in build/site
+	@$(python) scripts/configuration_page.py
+	@NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build --strict
+	@echo "build/site/index.html (with its search: $(python) -m http.server -d build/site)"
+
+.PHONY: package
+package: environment ## wheel and source distribution in dist/, tried in empty environments
+	@scripts/check_package.sh
 
 .PHONY: lock
 lock: ## locks anew after a change in setup.cfg or requirements/*.in; newest versions: make lock ARGS=--upgrade

@@ -34,14 +34,12 @@ make_anew() { # with uv, and with pip, which says where the package index is
 }
 
 install() {
-    export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-300}" UV_PYTHON_DOWNLOADS=never
-    index=$("$venv/bin/python" -m pip config list | sed -n "s/^[a-z:]*\.index-url='\(.*\)'$/\1/p" | head -n 1)
-    [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
     uv() {
-        command "$venv/bin/uv" "$@" --python "$venv/bin/python"
+        VENV=$venv scripts/uv.sh "$@" --python "$venv/bin/python"
     }
     # Compiled here once: where Python may not write bytecode, TFX's imports would take three times as long in every run.
-    uv pip sync "requirements/$stack.txt" --build-constraints "requirements/$stack.txt" --compile-bytecode
+    echo "Installing $(grep -c == "requirements/$stack.txt") packages ..."
+    uv pip sync --quiet "requirements/$stack.txt" --build-constraints "requirements/$stack.txt" --compile-bytecode
     uv pip install --quiet --no-deps --no-build-isolation --editable .
 }
 

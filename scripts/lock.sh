@@ -6,8 +6,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 export UV_PYTHON_DOWNLOADS=never
-uv=${VENV:-.venv}/bin/uv
-[ -x "$uv" ] || uv=uv
+uv=scripts/uv.sh
+[ -x "${VENV:-.venv}/bin/uv" ] || uv=uv
 command -v "$uv" >/dev/null || { echo "make lock needs uv: run scripts/environment.sh, or pip install uv." >&2 && exit 1; }
 
 for lock in requirements/*-py3*.txt; do

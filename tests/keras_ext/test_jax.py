@@ -6,16 +6,20 @@ import sys
 import numpy as np
 import pytest
 
+import keras_ext.layers
 from keras_ext.layers import LogitAdjustment, RandomAffine
-from keras_ext.losses import LogitAdjustedCrossentropy
+from keras_ext.losses import ClassBalancedFocalCrossentropy, LogitAdjustedCrossentropy
+
+NOT_ON_JAX = {"DecodeImage"}  # image files are decoded by TensorFlow
 
 ON_JAX = """
 import os, sys
 os.environ["KERAS_BACKEND"] = "jax"
 import numpy as np
 import keras
-from keras_ext.layers import LogitAdjustment, RandomAffine, Standardization
-from keras_ext.losses import LogitAdjustedCrossentropy
+from keras_ext.layers import Augmentation, LogitAdjustment, RandomAffine, Standardization
+from keras_ext.losses import ClassBalancedFocalCrossentropy, LogitAdjustedCrossentropy
+from keras_ext.metrics import ConfusionMatrix
 
 assert keras.backend.backend() == "jax"
 given = np.load("given.npz")
@@ -26,14 +30,23 @@ drawn = augment.get_random_transformation(images)
 warped = augment.transform_images(images, drawn)
 standardize = Standardization(featurewise_center=True, featurewise_std_normalization=True)
 standardize.adapt(images)
+augmentation = Augmentation(
+    [{"layer": "RandomAffine", "rotation": 20, "width_shift": 0.1}, {"layer": "RandomFlip"}], seed=1
+)
 model = keras.Sequential([
-    RandomAffine(rotation=20, width_shift=0.1, horizontal_flip=True, seed=1), standardize, keras.layers.Flatten(),
-    keras.layers.Dense(2, activation="softmax"), LogitAdjustment(counts),
+    augmentation, standardize, keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax"),
+    LogitAdjustment(counts),
 ])
-model.compile("adam", LogitAdjustedCrossentropy(counts), jit_compile=True)
+model.compile("adam", LogitAdjustedCrossentropy(counts), metrics=[ConfusionMatrix(2)], jit_compile=True)
 losses = model.fit(images, labels, epochs=8, batch_size=8, verbose=0).history["loss"]
+matrix = model.metrics[-1].metrics[0].matrix  # of the last epoch
+model.save("model.keras")
+again = keras.models.load_model("model.keras")
 np.savez(
-    "computed.npz", warped=warped, losses=losses, standard=standardize(images),
+    "computed.npz", warped=warped, losses=losses, standard=standardize(images), matrix=matrix,
+    augmented=augmentation(images, training=True), untouched=augmentation(images, training=False),
+    predicted=model.predict(images, verbose=0), predicted_again=again.predict(images, verbose=0),
+    focal=ClassBalancedFocalCrossentropy(counts)(labels, probabilities),
     adjusted=LogitAdjustment(counts)(probabilities), loss=LogitAdjustedCrossentropy(counts)(labels, probabilities),
     **{"drawn_" + name: np.asarray(values) for name, values in drawn.items()},
 )
@@ -78,3 +91,26 @@ def test_logit_adjustment(given, computed):
     np.testing.assert_allclose(computed["adjusted"], LogitAdjustment(counts)(given["probabilities"]), atol=1e-5)
     loss = LogitAdjustedCrossentropy(counts)(given["labels"], given["probabilities"])
     np.testing.assert_allclose(computed["loss"], loss, rtol=1e-4)
+
+
+def test_every_layer_is_tried():
+    assert {name for name in keras_ext.layers.__all__ if f"{name}(" not in ON_JAX} == NOT_ON_JAX
+
+
+def test_augmentation(given, computed):
+    np.testing.assert_array_equal(computed["untouched"], given["images"])
+    changed = np.any(computed["augmented"] != given["images"], axis=(1, 2, 3))
+    assert changed.mean() > 0.9
+
+
+def test_counts_of_the_last_epoch(given, computed):
+    np.testing.assert_array_equal(computed["matrix"].sum(axis=1), np.bincount(given["labels"]))
+
+
+def test_focal_loss(given, computed):
+    expected = ClassBalancedFocalCrossentropy({0: 30, 1: 10})(given["labels"], given["probabilities"])
+    np.testing.assert_allclose(computed["focal"], expected, rtol=1e-4)
+
+
+def test_a_saved_model_predicts_the_same(computed):
+    np.testing.assert_allclose(computed["predicted_again"], computed["predicted"], atol=1e-6)
