@@ -1,0 +1,1 @@
+"""Handwritten digits: from a folder of images to a registered classifier."""
