@@ -2,7 +2,9 @@
 
 A page's blocks marked `python` run one after another in one process, in an empty folder that holds `photos/cats` and
 `photos/dogs`, forty small images each, `photos/cats/a.png` among them. Blocks marked `py` are shown only: the old code
-of a migration, for example. Under a line `<!-- slow -->` a block runs by itself, in a process of its own.
+of a migration, for example. Under a line `<!-- slow -->` a block runs by itself, in a process of its own. Under a line
+`<!-- file: NAME -->` a block is a file that the others find; one `<!-- after the commands -->` of the quick start needs
+what those made.
 """
 
 import re
@@ -14,17 +16,33 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^(<!-- slow -->\n)?```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^(?:<!-- ([^\n]*) -->\n)?```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+MARKS = ("", "slow", "after the commands")
+
+
+def marked_blocks(page):
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    assert all(mark in MARKS or mark.startswith("file: ") for mark, _ in found), found
+    return found
 
 
 def blocks(page, slow):
-    found = BLOCK.findall(page.read_text(encoding="utf-8"))
-    return [code for mark, code in found if bool(mark) == slow]
+    return [code for mark, code in marked_blocks(page) if mark == ("slow" if slow else "")]
+
+
+def write_files(page, directory):
+    for mark, code in marked_blocks(page):
+        if mark.startswith("file: "):
+            (directory / mark.removeprefix("file: ")).write_text(code, encoding="utf-8")
 
 
 README, *OTHERS = PAGES  # the README has tests of its own
 WITH_CODE = [page for page in OTHERS if blocks(page, slow=False)]
 SLOW = [pytest.param(page, code, id=f"{page.stem}-{i}") for page in OTHERS for i, code in enumerate(blocks(page, True))]
+
+LINK = re.compile(r"\]\(([^)\s:]+)\)")
+FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+LINKING = [*PAGES, ROOT / "CONTRIBUTING.md", *ROOT.glob("benchmarks/*.md"), *ROOT.glob("examples/**/*.md")]
 
 
 @pytest.fixture
@@ -43,13 +61,29 @@ def run(code, directory):
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
 def test_page(photos, page):
+    write_files(page, photos.parent)
     run("".join(blocks(page, slow=False)), photos.parent)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page, code", SLOW)
 def test_slow_block(photos, page, code):
+    write_files(page, photos.parent)
     run(code, photos.parent)
+
+
+@pytest.mark.slow
+def test_the_quick_start_in_its_order(photos):
+    """Its commands, one after another, and then the code that uses what they made."""
+    page = ROOT / "docs" / "index.md"
+    commands = re.findall(r"^\.venv/bin/keras-ext (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["inspect", "run", "run", "preview", "predict"]
+    for command in commands:
+        run(f"import sys; from pipelines.cli import main; sys.exit(main({command.split()!r}))", photos.parent)
+    rows = (photos.parent / "predictions.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 1 + 41 + 40
+    [serving] = [code for mark, code in marked_blocks(page) if mark == "after the commands"]
+    assert re.match(r"\[b'(cats|dogs)'\] \[[01]\.", run(serving, photos.parent))
 
 
 def test_the_readme_s_notebook_classifies(photos):
@@ -65,3 +99,18 @@ def test_the_readme_s_pipeline_makes_a_schema(photos):
     [schema] = photos.parent.glob("artifacts/ImageSchema/completed_schema/*/schema.pbtxt")
     assert 'name: "image/encoded"' in schema.read_text()
     assert 'name: "image/width"' in schema.read_text()
+
+
+def anchors(page):
+    """The anchors of a page's headings, as views of repositories make them."""
+    headings = re.findall(r"^#+ (.*)", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_hold_in_a_view_of_the_repository(page):
+    for link in LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), f"{link} in {page}"
+        assert not anchor or anchor in anchors(target), f"{link} in {page}"
