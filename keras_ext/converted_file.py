@@ -21,6 +21,7 @@ _READERS: Final = {
     "tiff": ("TiffImagePlugin", "TiffImageFile"),
     "webp": ("WebPImagePlugin", "WebPImageFile"),
 }
+FORMATS: Final = tuple(_READERS)
 _MAGIC: Final = (
     ("webp", re.compile(rb"RIFF....WEBP", re.DOTALL)),
     ("tiff", re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+")),

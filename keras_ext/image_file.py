@@ -48,7 +48,7 @@ class DecodableImage:
     Attributes:
       data: The bytes: as they were, or a PNG of the same pixels.
       info: What they hold.
-      original_format: The format of the file: that of `info`, or 'webp', 'tiff', 'ppm', 'avif', 'jpeg2000'.
+      original_format: The format of the file: that of `info`, or one of `converted_file.FORMATS`.
       decoded: The pixels, where checking decoded them anyway; JPEG in grey and reduced, see `least_side` below.
     """
 

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, UnidentifiedImageError
 
+from keras_ext import converted_file
 from keras_ext.choices import check_choice
 from keras_ext.image_file import ImageFileError
 from keras_ext.layers import DecodeImage
@@ -23,7 +24,7 @@ INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 _PARALLEL_READS = 16
 # Whatever a file is called: for others Pillow might start a program, such as Ghostscript for EPS.
-_FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "GIF", "PPM", "TIFF", "WEBP", "AVIF", "JPEG2000", "ICO", "TGA")
+_FORMATS = ("JPEG", "MPO", "PNG", "DIB", "ICO", "TGA", *map(str.upper, converted_file.FORMATS))
 _MODES = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 # Grey PNGs may have 16 bits, which TensorFlow's layer reduces to 8.
