@@ -1,5 +1,6 @@
 """Columns of a manifest as slices, with thresholds, through the command line."""
 
+import csv
 import json
 import re
 import subprocess
@@ -82,3 +83,18 @@ def test_columns_are_slices_and_a_slice_has_its_threshold(manifest):
     assert result.returncode == 0
     assert evaluation["blessed"] is True
     assert {name for name, cache in caches.items() if cache == "ran"} == {"Evaluator", "Pusher"}
+    assert accuracy_of_predict(manifest, evaluation["slices"]["group"]) == evaluation["figures"]["accuracy"]["value"]
+
+
+def accuracy_of_predict(manifest, scenes):
+    """Classifies all images by the command, and counts those of the scored scenes."""
+    command = [sys.executable, "-m", "pipelines.cli", "predict", "out", "labels.csv", "--output", "predictions.csv"]
+    subprocess.run(command, cwd=manifest.parent, check=True, timeout=300)
+    with open(manifest, newline="") as file:
+        scene_of = {row["path"]: row["scene"] for row in csv.DictReader(file)}
+    with open(manifest.parent / "predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(row["filename"] for row in rows) == sorted(scene_of)
+    right = [row["label"] == row["true_label"] for row in rows if scene_of[row["filename"]] in scenes]
+    assert len(right) == sum(scene["images"] for scene in scenes.values())
+    return sum(right) / len(right)
