@@ -33,8 +33,9 @@ class ClassificationReport(keras.callbacks.Callback):
       class_names: The name of each class, in the order of the class indices.
       logged: Which figures of each class are in the logs too, of "precision", "recall" and "f1": for a callback that
         monitors the recall of one class, say, or for TensorBoard's curves. The progress bar prints them all.
-      log_dir: Where TensorBoard finds a picture of the confusion matrix for each epoch, in the run `report`; None draws
-        none. The pictures need Matplotlib.
+      log_dir: Where TensorBoard finds pictures of the confusion matrix, in the run `report`; None draws none. The
+        pictures need Matplotlib.
+      every: Epochs from one picture to the next, the first epoch having one, and the last.
       verbose: 1 prints the table after each epoch, 0 does not.
 
     Attributes:
@@ -59,18 +60,23 @@ class ClassificationReport(keras.callbacks.Callback):
         *,
         logged: Sequence[str] = (),
         log_dir: str | os.PathLike[str] | None = None,
+        every: int = 1,
         verbose: int = 0,
     ) -> None:
         super().__init__()
+        if every < 1:
+            raise ValueError(f"every must be a positive number of epochs. Received: every={every!r}.")
         if isinstance(class_names, str):
             raise TypeError(f"class_names must be a list of class names. Received: class_names={class_names!r}.")
         self.class_names = list(class_names)
         self.logged = [check_choice("logged", figure, FIGURES) for figure in logged]
         self.log_dir = log_dir
+        self.every = every
         self.verbose = verbose
         self.matrix: np.ndarray | None = None
         self._is_checked = False
         self._is_fresh = False
+        self._not_drawn: int | None = None
         self._pictures = None if log_dir is None else TensorBoardPictures(log_dir, "report")
         if log_dir is not None:
             # Says now, and not after an epoch, that Matplotlib is missing.
@@ -95,7 +101,7 @@ class ClassificationReport(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._is_checked = self._is_fresh = False
-        self.matrix = None
+        self.matrix = self._not_drawn = None
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         # Keras builds the metrics within the first batch; a missing one is to be known before an epoch is lost.
@@ -112,17 +118,26 @@ class ClassificationReport(keras.callbacks.Callback):
             return
         self._is_fresh = False
         self._tell(self.figures, {} if logs is None else logs)
-        if self._pictures is not None:
-            figure = confusion_matrix_figure(self._last_matrix(), self.class_names)
-            self._pictures.write("confusion matrix", figure, epoch)
+        if epoch % self.every:
+            self._not_drawn = epoch
+        else:
+            self._draw(epoch)
         if self.verbose:
             print(f"\n{self.table()}")
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self._not_drawn is not None:
+            self._draw(self._not_drawn)
         if self._pictures is not None:
             self._pictures.close()
         if self.matrix is None:
             warnings.warn("ClassificationReport saw no validation. Call fit with validation_data.", stacklevel=2)
+
+    def _draw(self, epoch: int) -> None:
+        self._not_drawn = None
+        if self._pictures is not None:
+            figure = confusion_matrix_figure(self._last_matrix(), self.class_names)
+            self._pictures.write("confusion matrix", figure, epoch)
 
     def _last_matrix(self) -> np.ndarray:
         if self.matrix is None:

@@ -111,13 +111,13 @@ def _callbacks(
 ) -> list[keras.callbacks.Callback]:
     class_names, pictures = config["class_names"], log_dir if _draws_pictures() else None
     callbacks: list[keras.callbacks.Callback] = [] if monitor is None else [monitor]
-    callbacks.append(ClassificationReport(class_names, logged=["recall"], log_dir=pictures))
+    every = math.ceil(config["train"]["epochs"] / _PREVIEWS)
+    callbacks.append(ClassificationReport(class_names, logged=["recall"], log_dir=pictures, every=every))
     if pictures is not None and config["augmentation"]:
         augment = Augmentation(config["augmentation"], seed=config["train"]["seed"])
         images = train.training_dataset(
             batch_size=_PREVIEWED, seed=config["train"]["seed"], epochs=1, with_keys=True
         ).take(1)
-        every = math.ceil(config["train"]["epochs"] / _PREVIEWS)
         callbacks.append(AugmentationPreview(augment, images, pictures, every=every, class_names=class_names))
     return callbacks
 

@@ -170,6 +170,18 @@ def test_pictures_lie_beside_tensorboards_own_logs(model, tmp_path):
     assert (pixels[..., 2].astype(int) - pixels[..., 0] > 50).sum() > 1000
 
 
+@pytest.mark.parametrize("every, drawn", [(2, [0, 2]), (3, [0, 2]), (5, [0, 2])])
+def test_pictures_of_some_epochs_and_of_the_last(model, tmp_path, every, drawn):
+    pytest.importorskip("matplotlib")
+    report = ClassificationReport(NAMES, log_dir=tmp_path, every=every)
+    fit(compile_with(model, ConfusionMatrix(3)), report)
+    [file] = (tmp_path / "report").iterdir()
+    events = [tf.compat.v1.Event.FromString(one.numpy()) for one in tf.data.TFRecordDataset(str(file))]
+    assert [event.step for event in events for _ in event.summary.value] == drawn
+    with pytest.raises(ValueError, match="every must be a positive number of epochs. Received: every=0"):
+        ClassificationReport(NAMES, every=0)
+
+
 def test_names_in_one_string_are_refused():
     with pytest.raises(TypeError, match="class_names must be a list of class names"):
         ClassificationReport("cat")
