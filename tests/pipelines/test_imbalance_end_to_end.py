@@ -49,8 +49,8 @@ def test_counts_reach_training_and_the_summary(make_image_folder, settings, weig
     assert content["counts"] == {"0": 60, "1": 12}
     assert content["weights"] == pytest.approx(weights)
     rows = table(result)
-    assert rows["class"] == ["train", "images", *column, "recall"]
-    assert rows["dogs"][:-1] == ["12", *of_dogs]
+    assert rows["class"] == ["train", "images", *column, "test", "images", "recall"]
+    assert rows["dogs"][:-1] == ["12", *of_dogs, "8"]
     assert re.fullmatch(r"[01]\.\d{4}", rows["dogs"][-1])
     assert re.search(r"^ClassWeights .* 12 to 60 images a class", result.stdout, re.MULTILINE)
     assert set(rows) == {"class", "cats", "dogs"}
