@@ -17,7 +17,7 @@ demo: environment ## the whole pipeline on real scans of digits, and where the m
 
 .PHONY: test
 test: environment ## the tests; some of them: make test ARGS="tests/test_splits.py -x"
-	@$(python) -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	@$(python) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-current
 test-current: ## the tests on the current stack, in a Debian 13 root where this machine is too old for it

@@ -11,6 +11,12 @@ import pytest
 from PIL import Image
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that no process of pytest-xdist is left alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture
 def make_image() -> Callable[..., bytes]:
     """Returns `make_image(label, number, image_format="png", size=(height, width))`: the bytes of one image file."""
