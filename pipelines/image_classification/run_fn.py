@@ -54,10 +54,9 @@ def _export(model: keras.Model, fn_args: FnArgs) -> None:
     prepare_fresh_process()  # SkewValidator's loads TensorFlow while this one exports
     record_predictions(model, validation, fn_args.model_run_dir, config["skew"]["images"])
     transform = tft.TFTransformOutput(fn_args.transform_graph_path).transform_features_layer()
+    # Not one of the `resources`: Transform's graph holds no tables, and to save its layer as a model takes seconds.
     decode = _decode_with(transform, decode_image.image_shape)
-    export_classifier(
-        model, fn_args.serving_model_dir, class_names, decode, resources=[transform], top_k=export["top_k"]
-    )
+    export_classifier(model, fn_args.serving_model_dir, class_names, decode, top_k=export["top_k"])
     if export["formats"]:
         # There they are pushed with the model, whole and only if it is blessed; model servers take no notice of them.
         extra_files = os.path.join(fn_args.serving_model_dir, EXTRA_FILES)
