@@ -41,7 +41,6 @@ class Run:
 def ours(images: str, output: str, epochs: int) -> Run:
     settings = ["image.size=[32, 32]", f"train.epochs={epochs}", f"train.patience={epochs}", *UNGATED]
     options = [text for setting in settings for text in ("--set", setting)]
-    # A table wide enough for whole rows.
     seconds, cpu, output = timed(["-m", "pipelines.cli", "run", images, "--output", output, *options])
     rows = filter(None, map(ROW.match, output.splitlines()))
     return Run(seconds, cpu, {row[1]: float(row[2]) for row in rows})
