@@ -1,14 +1,14 @@
 """Predictions as a table: one row an image, in a CSV or JSON lines file that appears whole or not at all."""
 
-import contextlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 import numpy as np
 
+from keras_ext.atomic_file import atomic_file
 from keras_ext.choices import check_choice
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -144,21 +144,8 @@ def write_predictions(path: str, predictions: Iterable[Prediction], table: Predi
     >>> write_predictions("out.csv", classifier.predict("photos"), PredictionTable(classifier.class_names))
     """
     kind = check_choice("The extension of the output", os.path.splitext(path)[1].lower(), _FORMATS)
-    with _whole_file(path) as file:
+    with atomic_file(path) as unfinished, open(unfinished, "w", encoding="utf-8", newline="") as file:
         file.writelines(_FORMATS[kind](table, predictions))
-
-
-@contextlib.contextmanager
-def _whole_file(path: str) -> Iterator[TextIO]:
-    partial = f"{path}.partial-{os.getpid()}"
-    try:
-        with open(partial, "w", encoding="utf-8", newline="") as file:
-            yield file
-        os.replace(partial, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(partial)
-        raise
 
 
 def _csv_line(cells: Iterable[Any]) -> str:

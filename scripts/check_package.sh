@@ -5,13 +5,13 @@
 #   2. the core with pip, on the newest TensorFlow and Keras of the package index, with each Python on this machine;
 #   3. [tfx] with uv and the lock, and the whole pipeline from there.
 #
-# DIST is another folder than dist/. What is in the archives is checked by tests/test_package.py.
+# What is in the archives is checked by tests/test_package.py.
 set -eu
 cd "$(dirname "$0")/.."
-dist=${DIST:-$PWD/dist}
 chosen=$(scripts/stack.sh)
 stack=${chosen%% *} stack_python=${chosen#* }
 work=$(mktemp -d)
+[ -w . ] && dist=$PWD/dist || dist=$work/dist # the Debian 13 root sees the checkout read-only
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=2 TF_CPP_MIN_LOG_LEVEL=3
@@ -21,7 +21,7 @@ build() { # from a copy: a build leaves files in its folder, and what an earlier
     mkdir "$work/source"
     cp -R setup.cfg pyproject.toml MANIFEST.in README.md keras_ext tfx_components pipelines tests "$work/source"
     mkdir -p "$dist"
-    rm -f "$dist"/*.whl "$dist"/*.tar.gz # and nothing else: DIST may be anyone's folder
+    rm -f "$dist"/*.whl "$dist"/*.tar.gz
     # The wheel is built from the source distribution, so that this one is known to be whole.
     "${VENV:-.venv}/bin/python" -m build --outdir "$dist" "$work/source" >"$work/log" 2>&1 || { cat "$work/log" && exit 1; }
     wheel=$(ls "$dist"/*.whl)

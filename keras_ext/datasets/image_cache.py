@@ -1,6 +1,5 @@
 """Decoded images kept as uint8, in memory or in one file, so that they are decoded once."""
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import tensorflow as tf
 
+from keras_ext.atomic_file import atomic_file
 from keras_ext.datasets.image_reader import ImageReader
 from keras_ext.datasets.python_reads import read_batches
 from keras_ext.progress import progress_logger
@@ -94,18 +94,10 @@ def _rows(kept: list[int], count: int) -> np.ndarray:
 
 
 def _write(path: str, settings: Mapping[str, Any], reader: ImageReader, count: int) -> None:
-    partial = f"{path}.partial-{os.getpid()}"
-    try:
-        with open(partial, "wb") as file:
-            _write_pixels(file, reader, count)
-            notes = json.dumps({"settings": settings, "rejected": reader.rejected}).encode()
-            file.write(notes + len(notes).to_bytes(_LENGTH_BYTES, "big"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(partial)
+    with atomic_file(path) as unfinished, open(unfinished, "wb") as file:
+        _write_pixels(file, reader, count)
+        notes = json.dumps({"settings": settings, "rejected": reader.rejected}).encode()
+        file.write(notes + len(notes).to_bytes(_LENGTH_BYTES, "big"))
 
 
 def _write_pixels(file: BinaryIO, reader: ImageReader, count: int) -> None:

@@ -1,28 +1,25 @@
 """`keras-ext predict`: one row for each image, by an exported model; needs TensorFlow, and no TFX."""
 
 import argparse
-import logging
 import math
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from keras_ext.class_figures import ClassFigures
-from keras_ext.directory_index import DirectoryIndex
 from keras_ext.image_input import InputSettings
 from keras_ext.image_listing import one_line
-from keras_ext.image_source import ImageSource
 from keras_ext.prediction_input import read_images_to_classify, with_labels_of
 from keras_ext.prediction_summary import PredictionSummary
 from keras_ext.prediction_table import Prediction, PredictionTable, check_output, write_predictions
-from keras_ext.progress import progress_logger
 from pipelines.config import read_config
 from pipelines.image_classification.config import Config
+from pipelines.reading import open_elsewhere, shown_progress
 
 _BROKEN_PIPE = 141  # as a shell says of programs that end by it
 _MOST_CLASSES = 20
@@ -39,7 +36,8 @@ def main(options: argparse.Namespace) -> int:
             raise ValueError(f"The output must not be one of the inputs. Received: '{options.output}' as both.")
     config = read_config(Config, options.config, options.set, images=tuple(options.images), output="")
     settings = InputSettings(**config.ingest.reading)
-    index = _listed(options.images, settings)
+    with shown_progress():
+        index = read_images_to_classify(options.images, settings, open_elsewhere)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from keras_ext.prediction import Classifier  # takes seconds, which a wrong path need not wait for
 
@@ -64,23 +62,6 @@ def main(options: argparse.Namespace) -> int:
     if options.output is not None:
         console.print(f"Predictions: {os.path.relpath(options.output)}", style="bold", soft_wrap=True)
     return int(summary.unreadable == summary.found)
-
-
-def _listed(images: Sequence[str], settings: InputSettings) -> DirectoryIndex:
-    handler, level = logging.StreamHandler(), progress_logger.level  # a download says how far it is
-    progress_logger.addHandler(handler)
-    progress_logger.setLevel(logging.INFO)
-    try:
-        return read_images_to_classify(images, settings, _open_elsewhere)
-    finally:
-        progress_logger.removeHandler(handler)
-        progress_logger.setLevel(level)
-
-
-def _open_elsewhere(address: str, settings: InputSettings) -> ImageSource:
-    from tfx_components.directory_example_gen import beam_source  # for gs:// and the like alone
-
-    return beam_source.open_elsewhere(address, settings)
 
 
 def _tracked(predictions: Iterable[Prediction], total: int) -> Iterable[Prediction]:

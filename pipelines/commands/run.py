@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_ext import features
+from keras_ext.atomic_file import atomic_file
 from pipelines.config import read_config, to_toml
 from pipelines.image_classification.config import Config
 from pipelines.image_classification.resolve import input_paths, resolve
@@ -82,7 +83,8 @@ def _keep_rejected(error: Exception, output: Path) -> str:
     if table is None:
         return ""
     file = output / _REJECTED
-    file.write_text(table, encoding="utf-8", newline="")
+    with atomic_file(file) as unfinished:
+        Path(unfinished).write_text(table, encoding="utf-8", newline="")
     return f" All of them: {os.path.relpath(file)}"
 
 
@@ -126,9 +128,8 @@ def _row(name: str, seconds: str, cache: str, produced: str) -> str:
 
 
 def _copy_whole(source: str, target: Path) -> None:
-    unfinished = target.with_name(f".{target.name}")
-    shutil.copy(source, unfinished)
-    os.replace(unfinished, target)
+    with atomic_file(target) as unfinished:
+        shutil.copy(source, unfinished)
 
 
 def _conclude(config: Config, components: Mapping[str, "ComponentRun"], shown: Terminal) -> int:

@@ -83,16 +83,8 @@ def _components(config: Config) -> list[BaseNode]:
         image_checks=config.ingest.check_images and dataclasses.asdict(config.ingest.checks),
     )
     examples = ingest.outputs["examples"]
-    statistics = StatisticsGen(
-        examples,
-        stats_options=tfdv.StatsOptions(
-            feature_allowlist=list(features.DESCRIPTIVE),
-            num_rank_histogram_buckets=_MOST_CLASSES,  # ClassWeights reads the counts of all classes from there
-        ),
-    )
-    inferred = SchemaGen(statistics.outputs["statistics"], infer_feature_shape=True)
-    validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=inferred.outputs["schema"])
-    schema = ImageSchema(inferred.outputs["schema"])
+    described = _described(examples)
+    statistics, *_, schema = described
     transform = Transform(
         examples=examples,
         schema=schema.outputs["completed_schema"],
@@ -124,19 +116,22 @@ def _components(config: Config) -> list[BaseNode]:
         split=features.EVAL,
         max_difference=config.skew.max_difference,
     )
-    return [
-        ingest,
-        statistics,
-        inferred,
-        validator,
-        schema,
-        transform,
-        *class_weights,
-        *tuner,
-        trainer,
-        skew,
-        *_judge_and_push(config, ingest, trainer.outputs["model"], after=skew),
-    ]
+    judged = _judge_and_push(config, ingest, trainer.outputs["model"], after=skew)
+    return [ingest, *described, transform, *class_weights, *tuner, trainer, skew, *judged]
+
+
+def _described(examples: types.BaseChannel) -> list[BaseNode]:
+    """Statistics, the schema that they suggest, what does not keep to it, and the schema with the features of bytes."""
+    statistics = StatisticsGen(
+        examples,
+        stats_options=tfdv.StatsOptions(
+            feature_allowlist=list(features.DESCRIPTIVE),
+            num_rank_histogram_buckets=_MOST_CLASSES,  # ClassWeights reads the counts of all classes from there
+        ),
+    )
+    inferred = SchemaGen(statistics.outputs["statistics"], infer_feature_shape=True)
+    validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=inferred.outputs["schema"])
+    return [statistics, inferred, validator, ImageSchema(inferred.outputs["schema"])]
 
 
 def _judge_and_push(config: Config, ingest: BaseNode, model: types.BaseChannel, after: BaseNode) -> list[BaseNode]:

@@ -1,11 +1,9 @@
 """What "auto" stands for, once the folder of images is known."""
 
-import contextlib
 import dataclasses
-import logging
 import os
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from keras_ext import features
@@ -14,11 +12,11 @@ from keras_ext.directory_index import DirectoryIndex
 from keras_ext.image_file import ImageFileError, decodable_image
 from keras_ext.image_input import InputSettings, read_images
 from keras_ext.image_source import ImageSource
-from keras_ext.progress import progress_logger
 from keras_ext.splits import SplitPlan
 from pipelines.image_classification.config import Config
 from pipelines.image_classification.evaluation import resolve_evaluation
 from pipelines.image_classification.search_space import check_search_space
+from pipelines.reading import open_elsewhere, shown_progress
 
 _SAMPLE = 200
 _STEP, _SMALLEST, _LARGEST = 32, 32, 224
@@ -59,20 +57,8 @@ def resolve(config: Config) -> Config:
 
 def read_input(config: Config) -> DirectoryIndex:
     """Lists the images of a configuration; a download says on standard error how far it is."""
-    with _shown_progress():
-        return read_images(config.images, InputSettings(**config.ingest.reading), open_elsewhere=_open_elsewhere)
-
-
-@contextlib.contextmanager
-def _shown_progress() -> Iterator[None]:
-    handler, level = logging.StreamHandler(), progress_logger.level
-    progress_logger.addHandler(handler)
-    progress_logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        progress_logger.removeHandler(handler)
-        progress_logger.setLevel(level)
+    with shown_progress():
+        return read_images(config.images, InputSettings(**config.ingest.reading), open_elsewhere=open_elsewhere)
 
 
 def input_path(images: str) -> str:
@@ -86,12 +72,6 @@ def input_paths(images: str | Sequence[str]) -> str | tuple[str, ...]:
         return input_path(images)
     paths = tuple(map(input_path, images))
     return paths if len(paths) > 1 else paths[0]
-
-
-def _open_elsewhere(address: str, settings: InputSettings) -> ImageSource:
-    from tfx_components.directory_example_gen import beam_source  # takes seconds, and is needed for gs:// and the like
-
-    return beam_source.open_elsewhere(address, settings)
 
 
 def _check_frozen(config: Config) -> None:
