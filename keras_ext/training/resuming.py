@@ -183,7 +183,8 @@ class FlushedTensorBoard(keras.callbacks.TensorBoard):
 
 
 def _values(variables: Iterable[Any]) -> list[np.ndarray]:
-    return [np.array(variable) for variable in variables]
+    # Not np.array: Keras 3.15's variables do not know NumPy 2's `copy`.
+    return [np.asarray(keras.ops.convert_to_tensor(variable).numpy()) for variable in variables]
 
 
 def _assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
