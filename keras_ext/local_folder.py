@@ -9,6 +9,7 @@ from keras_ext.image_file import ImageFileError
 from keras_ext.image_listing import ScannedFile, printable
 from keras_ext.image_source import MAX_FILE_BYTES, DirectoryScan, is_image_name
 
+_READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # the latter on Windows alone
 # What can befall a single file. Anything else (no memory, too many open files) is the machine's fault and an error.
 _REASONS = {
     errno.ENOENT: "vanished while reading",
@@ -136,11 +137,22 @@ def read_file(path: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
       OSError: The machine is at fault, not the file.
     """
     try:
-        with open(path, "rb", buffering=0) as file:
-            if os.fstat(file.fileno()).st_size > max_bytes:
-                raise ImageFileError(f"larger than {max_bytes / (1 << 20):g} MiB")
-            return file.read()
+        file = os.open(path, _READ_ONLY)  # a Python file object costs as much as opening and reading a small image
+        try:
+            return _contents(file, max_bytes)
+        finally:
+            os.close(file)
     except OSError as error:
         if error.errno not in _REASONS:
             raise
         raise ImageFileError(_REASONS[error.errno]) from error
+
+
+def _contents(file: int, max_bytes: int) -> bytes:
+    size = os.fstat(file).st_size
+    if size > max_bytes:
+        raise ImageFileError(f"larger than {max_bytes / (1 << 20):g} MiB")
+    contents = os.read(file, size)
+    while len(contents) < size and (more := os.read(file, size - len(contents))):  # elsewhere a read may fall short
+        contents += more
+    return contents

@@ -13,6 +13,8 @@ _MOST_ENTRIES = 64
 _ORIENTATION, _SHORT, _LONG = 0x0112, 3, 4
 # A segment before it holds up to 64 KiB, a thumbnail or a part of a colour profile; this is room for many.
 _NAME, _SEARCHED_BYTES = b"Exif\0\0", 1 << 20
+# How most files without EXIF begin: a JFIF segment of 16 bytes, then a table, before which EXIF must lie.
+_JFIF, _TABLE, _TABLE_START = b"\xff\xd8\xff\xe0\0\x10", b"\xff\xdb", 20
 
 
 def exif_orientation(contents: tf.Tensor) -> tf.Tensor:
@@ -48,7 +50,11 @@ def may_have_exif(contents: tf.Tensor) -> tf.Tensor:
     Args:
       contents: The bytes of image files, strings `(batch,)`.
     """
-    beginnings = tf.strings.substr(contents, 0, _SEARCHED_BYTES)
+    starts = tf.strings.substr(contents, 0, _TABLE_START + len(_TABLE))
+    is_jfif = tf.equal(tf.strings.substr(starts, 0, len(_JFIF)), _JFIF)
+    tables = tf.strings.substr(tf.strings.join([starts, bytes(_TABLE_START)]), _TABLE_START, len(_TABLE))
+    searched = tf.where(is_jfif & tf.equal(tables, _TABLE), 0, _SEARCHED_BYTES)  # a whole photograph takes 25 us
+    beginnings = tf.strings.substr(contents, tf.zeros_like(searched), searched)
     return tf.raw_ops.StringSplitV2(input=beginnings, sep=_NAME, maxsplit=1).shape[1] > 1
 
 

@@ -11,7 +11,7 @@ def refuse_with(monkeypatch, number):
     def refuse(*arguments, **options):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("keras_ext.local_folder.os.open", refuse)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,14 @@ def test_file_that_is_too_large(tmp_path):
     with pytest.raises(ImageFileError, match="larger than 1 MiB"):
         LocalFolder(str(tmp_path), max_bytes=1 << 20).read("a.png")
     assert len(LocalFolder(str(tmp_path)).read("a.png")) == (1 << 20) + 1
+
+
+def test_reads_that_fall_short_are_continued(tmp_path, monkeypatch):
+    contents = bytes(range(256)) * 3
+    (tmp_path / "a.png").write_bytes(contents)
+    read = os.read
+    monkeypatch.setattr("keras_ext.local_folder.os.read", lambda file, size: read(file, min(size, 100)))
+    assert read_file(str(tmp_path / "a.png")) == contents
 
 
 def test_folder_that_cannot_be_listed(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from keras_ext.layers.exif_orientation import exif_orientation, upright
+from keras_ext.layers.exif_orientation import exif_orientation, may_have_exif, upright
 
 ORIENTATION, SHORT, LONG = 0x0112, 3, 4
 ORIENTATIONS = pytest.mark.parametrize("orientation", range(1, 9))
@@ -146,6 +146,28 @@ def test_broken_files_neither_fail_nor_hang():
     orientations = read(*files)
     assert set(orientations) == set(range(1, 9))
     assert orientations == [read(file)[0] for file in files[:40]] + orientations[40:]
+
+
+JFIF = segment(0xE0, b"JFIF\0\1\1" + bytes(7))
+
+
+@pytest.mark.parametrize(
+    "contents, expected",
+    [
+        (jpeg(JFIF), False),
+        (jpeg(JFIF) + exif(), False),  # among the pixels, which are not searched behind a usual beginning
+        (jpeg(JFIF, exif()), True),
+        (jpeg(exif()), True),
+        (jpeg(segment(0xE0, b"JFIF\0\1\1" + bytes(8)), exif()), True),
+        (jpeg(JFIF)[:21], False),
+        (jpeg(JFIF)[:3], False),
+        (b"", False),
+        (b"\x89PNG", False),
+    ],
+)
+def test_where_exif_may_be(contents, expected):
+    assert bool(may_have_exif(tf.constant([contents]))) is expected
+    assert bool(may_have_exif(tf.constant([jpeg(JFIF), contents, jpeg()]))) is expected
 
 
 def test_in_a_dataset_and_in_a_graph_of_tensorflow_1():
