@@ -22,6 +22,10 @@ def photos(options: argparse.Namespace) -> tuple[str, int]:
     return options.photos, 224
 
 
+def more_photos(options: argparse.Namespace) -> tuple[str, int]:
+    return f"{options.photos}, more", 224
+
+
 def small(options: argparse.Namespace) -> tuple[str, int]:
     return options.small, 32
 
@@ -65,7 +69,7 @@ def decoded(directory: str, size: int) -> np.ndarray:
 def files_dataset(directory: str, size: int, augment: Any = None) -> Any:
     import tensorflow as tf
 
-    from keras_ext.datasets import image_keys
+    from keras_ext.datasets import image_keys, read_files
     from keras_ext.layers import DecodeImage
 
     paths = sorted(str(path) for path in Path(directory).glob("*/*.jpg"))
@@ -73,12 +77,11 @@ def files_dataset(directory: str, size: int, augment: Any = None) -> Any:
     labels = [names.index(Path(path).parent.name) for path in paths]
     decode = DecodeImage(size, size)
 
-    def read(paths: Any, files: Any, labels: Any) -> tuple[Any, Any]:
-        images = decode(files)
+    def read(paths: Any, labels: Any) -> tuple[Any, Any]:
+        images = decode(read_files(paths))
         return images if augment is None else augment(images, training=True, keys=image_keys(paths), epoch=0), labels
 
     dataset = tf.data.Dataset.from_tensor_slices((paths, labels)).shuffle(len(paths), seed=0)
-    dataset = dataset.map(lambda path, label: (path, tf.io.read_file(path), label), num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.batch(BATCH).map(read, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
 
 
@@ -233,7 +236,7 @@ CONTESTS: dict[str, Contest] = {
     ),
     "cores": (
         "Photos from JPEG files, RandomAffine, by wall time (only an idle machine tells)",
-        photos,
+        more_photos,
         {"two cores": (ours, 2), "one core": (ours, 1)},
     ),
 }
@@ -262,10 +265,9 @@ def prepare_images(options: argparse.Namespace, directory: Path) -> None:
     """Makes the folders that contestants read: of the images that were given, or of synthetic ones."""
     photos = options.photos or synthetic_images(directory / "photos", count=160, height=375, width=500)
     small = options.small or synthetic_images(directory / "small", count=1024, height=32, width=32)
-    options.photos, options.small = (
-        linked(photos, directory / "linked photos"),
-        linked(small, directory / "linked small"),
-    )
+    options.photos = linked(photos, directory / "linked photos", 1_600)
+    linked(photos, directory / "linked photos, more", 9_600)
+    options.small = linked(small, directory / "linked small", 50_000)
 
 
 def arguments(description: str | None, contests: Iterable[str], rounds: int) -> argparse.Namespace:

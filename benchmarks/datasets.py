@@ -183,7 +183,7 @@ def contend(options: argparse.Namespace) -> None:
     print_stack(PACKAGES)
     with tempfile.TemporaryDirectory() as directory:
         given = options.photos or photos(Path(directory) / "photos")
-        images = linked(given, Path(directory) / "linked photos")  # beside which a cache may lie
+        images = linked(given, Path(directory) / "linked photos", 1_600)  # beside which a cache may lie
         for contest in options.contests:
             if contest == "memory":
                 print_memory((5_000, 50_000))

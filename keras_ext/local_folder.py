@@ -129,7 +129,7 @@ def _scanned(path: str, status: os.stat_result) -> ScannedFile:
     return ScannedFile(printable(path), status.st_size, status.st_mtime_ns, problem, stat.S_IMODE(status.st_mode))
 
 
-def read_file(path: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
+def read_file(path: str | bytes, max_bytes: int = MAX_FILE_BYTES) -> bytes:
     """Reads a file of this machine.
 
     Raises:

@@ -7,6 +7,7 @@ from keras_ext.datasets.image_dataset_from_directory import image_dataset_from_d
 from keras_ext.datasets.image_examples import ImageExamples
 from keras_ext.datasets.image_keys import image_keys
 from keras_ext.datasets.label_counts import count_dataset_labels
+from keras_ext.datasets.python_reads import read_files
 from keras_ext.datasets.sample_weights import apply_class_weights
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "image_dataset_from_dataframe",
     "image_dataset_from_directory",
     "image_keys",
+    "read_files",
 ]

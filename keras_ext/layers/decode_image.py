@@ -28,7 +28,7 @@ class DecodeImage(keras.layers.Layer):
     exported model. It needs the TensorFlow backend. JPEGs are decoded exactly as Pillow does; of 16 bits the upper 8
     are kept.
 
-    In `tf.data` batches of files cost less than single ones: `dataset.batch(32).map(decode)`.
+    In `tf.data` batches of files cost less than single ones.
 
     Args:
       height: Height of the output in pixels.
@@ -58,7 +58,8 @@ class DecodeImage(keras.layers.Layer):
     Example:
 
     >>> decode = DecodeImage(224, 224)
-    >>> dataset = tf.data.Dataset.list_files("images/*/*.jpg").map(tf.io.read_file).batch(32).map(decode)
+    >>> files = tf.data.Dataset.list_files("images/*/*.jpg").batch(32)
+    >>> images = files.map(lambda paths: decode(keras_ext.datasets.read_files(paths)))
     """
 
     def __init__(  # noqa: PLR0913 - the arguments of keras.layers.Resizing
