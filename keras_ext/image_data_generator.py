@@ -19,8 +19,9 @@ class ImageDataGenerator(ImageProcessing):
     """Batches of augmented images from arrays, folders and data frames.
 
     It takes the place of Keras's class of this name, argument for argument and attribute for attribute, and augments
-    several times as fast; where that one has bugs, this one is right. `docs/migration.md` lists the differences,
-    and shows how to go on from here to layers and datasets.
+    several times as fast; where that one has bugs, this one is right. What only rescales is about as fast as there, and
+    so is reading files by Pillow: with any `interpolation` but `"nearest"`, and what is not JPEG, PNG or BMP.
+    `docs/migration.md` lists the differences, and shows how to go on from here to layers and datasets.
 
     An image is read and resized, augmented (rotation, shifts, shear and zoom in one resampling about the centre,
     channel shift, flips, brightness), and then standardized: `preprocessing_function`, `rescale`, samplewise,
@@ -74,12 +75,16 @@ class ImageDataGenerator(ImageProcessing):
     def from_keras(cls, generator: Any) -> "ImageDataGenerator":
         """Returns a generator with all settings of one of Keras's, and the statistics it was fitted with.
 
+        Settings keep their names and get the meaning that they have here: `width_shift_range` moves columns, even where
+        Keras's version swaps the two shifts.
+
         Args:
           generator: `keras._legacy.preprocessing.image.ImageDataGenerator`, which `tf.keras` calls
             `preprocessing.image.ImageDataGenerator`, or that of Keras-Preprocessing.
 
         Raises:
           TypeError: It is none.
+          ValueError: A setting that is not supported, such as an `interpolation_order` above 1.
 
         Example:
 

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from keras_ext.custom_code import is_reference
-from keras_ext.layers.augmentation_lookup import is_of_keras_cv, make_layer, mixes_labels
+from keras_ext.layers.augmentation_lookup import draws_elsewhere, make_layer, mixes_labels
 
 _UNMOVED = frozenset({"images", "labels"})  # entries that do not move with the pixels
 _GOLDEN = -7046029254386353131  # 2^64 / golden ratio as int64: odd multiples of it spread over all integers
@@ -27,8 +27,9 @@ class Augmentation(keras.layers.Layer):
 
     With `keys`, a batch is augmented as a function of the seed, its keys and the epoch, whatever was augmented before
     and in whatever order: layers that take keys, such as `RandomAffine`, draw for each image by itself; Keras's draw
-    for the batch. KerasCV's draw from a state of their own; see `is_reproducible`. Without `keys`, all draw anew with
-    each call.
+    for the batch. KerasCV's draw from a state of their own, and Keras's `AugMix` takes the steps of its chains from
+    Python's `random`, in a graph once for all batches; see `is_reproducible`. Without `keys`, all draw anew with each
+    call.
 
     Args:
       layers: One mapping for each layer: `"layer"`, its name, and its arguments.
@@ -81,8 +82,8 @@ class Augmentation(keras.layers.Layer):
 
     @property
     def is_reproducible(self) -> bool:
-        """Whether keys and epoch alone say what is drawn: not with KerasCV's layers, where the order of calls does."""
-        return not any(is_of_keras_cv(layer) for layer in self.layers)
+        """Whether keys and epoch alone say what is drawn: not with `AugMix` or KerasCV's layers; see above."""
+        return not any(draws_elsewhere(layer) for layer in self.layers)
 
     def call(self, inputs: Any, training: bool | None = None, keys: Any = None, epoch: Any = 0) -> Any:
         outputs = inputs  # Keras hands over a copy of a dictionary

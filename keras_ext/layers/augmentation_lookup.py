@@ -63,9 +63,9 @@ def mixes_labels(layer: keras.layers.Layer) -> bool:
     return type(layer).__name__ in _MIX_LABELS or bool(getattr(layer, "mixes_labels", False))
 
 
-def is_of_keras_cv(layer: keras.layers.Layer) -> bool:
-    """Whether a layer is KerasCV's, which draws from generators of TensorFlow's that cannot be replaced."""
-    return type(layer).__module__.startswith(_KERAS_CV)
+def draws_elsewhere(layer: keras.layers.Layer) -> bool:
+    """Whether a layer draws from states that cannot be replaced: KerasCV's from TensorFlow's, AugMix from Python's."""
+    return type(layer).__module__.startswith(_KERAS_CV) or isinstance(layer, keras.layers.AugMix)
 
 
 def _find(name: Any) -> type[keras.layers.Layer]:

@@ -1,3 +1,4 @@
+import random
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -150,6 +151,16 @@ def test_layers_of_keras_cv():
     assert np.abs(augmented(layer, keys=KEYS) - IMAGES).max() > 10
     mapped = tf.data.Dataset.from_tensor_slices(IMAGES).batch(4).map(lambda images: layer(images, training=True))
     assert np.concatenate(list(mapped)).shape == IMAGES.shape
+
+
+@pytest.mark.parametrize("layer, reproducible", [("AugMix", False), ("RandomErasing", True)])
+def test_layers_of_keras_by_keys(layer, reproducible):
+    random.seed(0)  # where AugMix draws from
+    augment = Augmentation([{"layer": layer}], seed=0)
+    outputs, again = (augmented(augment, keys=KEYS, epoch=2) for _ in range(2))
+    assert (outputs.shape, outputs.dtype) == (IMAGES.shape, np.float32)
+    assert np.abs(outputs - IMAGES).max() > 10
+    assert np.array_equal(outputs, again) == augment.is_reproducible == reproducible
 
 
 def test_keras_before_keras_cv_unless_it_is_named():

@@ -225,7 +225,7 @@ def test_random_layer_without_keys_draws_anew(name, case):
 
 
 @random_cases
-def test_random_layer_with_keys_gives_the_same_in_a_dataset_a_model_and_anew(name, case):
+def test_random_layer_with_keys_gives_the_same_in_a_dataset_a_model_its_file_and_anew(name, case, tmp_path):
     layer, batch, keys = make(name, case), case.batch(), np.array([3, -1, 2**40])
     expected = layer(batch, training=True, keys=keys, epoch=2)
 
@@ -236,6 +236,9 @@ def test_random_layer_with_keys_gives_the_same_in_a_dataset_a_model_and_anew(nam
     inputs = keras.Input(batch.shape[1:], dtype=batch.dtype.name), keras.Input((), dtype="int64")
     model = keras.Model(inputs, layer(inputs[0], keys=inputs[1], epoch=2))
     np.testing.assert_array_equal(model([batch, keys], training=True), expected)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded([batch, keys], training=True), expected)
 
     layer(batch, training=True)
     again = type(layer).from_config(layer.get_config())

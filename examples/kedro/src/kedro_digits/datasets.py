@@ -16,7 +16,7 @@ class ImageFolderDataset(AbstractDataset[None, tuple[ImageDataset, ImageDataset]
     """A folder `<class>/<image>`, loaded as a training and a validation dataset.
 
     Args:
-      filepath: The folder; also a zip or tar archive, or a manifest.
+      filepath: The folder.
       load_args: Arguments of `keras_ext.datasets.image_dataset_from_directory`.
     """
 
