@@ -5,14 +5,24 @@ A page's blocks marked `python` run one after another in one process, in an empt
 of a migration, for example. Under a line `<!-- slow -->` a block runs by itself, in a process of its own. Under a line
 `<!-- file: NAME -->` a block is a file that the others find; one `<!-- after the commands -->` of the quick start needs
 what those made.
+
+A `toml` block is a file of settings, and a line of a `sh` block that begins with `keras-ext` a command: the reader of
+settings and the parser of commands take them, though they do not run.
 """
 
+import itertools
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from pipelines import cli
+from pipelines.config import read_config
+from pipelines.image_classification import Config
+from pipelines.image_classification.search_space import check_search_space
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -40,9 +50,27 @@ README, *OTHERS = PAGES  # the README has tests of its own
 WITH_CODE = [page for page in OTHERS if blocks(page, slow=False)]
 SLOW = [pytest.param(page, code, id=f"{page.stem}-{i}") for page in OTHERS for i, code in enumerate(blocks(page, True))]
 
+COMMAND = re.compile(r"^ *(?:[\w./]*/)?keras-ext (.*)$", re.MULTILINE)
+SHELL_OPERATORS = set("();<>|&")
+
 LINK = re.compile(r"\]\(([^)\s:]+)\)")
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 LINKING = [*PAGES, ROOT / "CONTRIBUTING.md", *ROOT.glob("benchmarks/*.md"), *ROOT.glob("examples/**/*.md")]
+
+
+def shown(language, pages):
+    """The page and the text of each block of a language that no test runs."""
+    block = re.compile(rf"^ *```{language}\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+    for page in pages:
+        yield from ((page, text) for text in block.findall(page.read_text(encoding="utf-8")))
+
+
+SETTINGS = [pytest.param(text, id=f"{page.stem}-{i}") for i, (page, text) in enumerate(shown("toml", PAGES))]
+COMMANDS = [
+    pytest.param(command, id=f"{page.relative_to(ROOT)}: {command}")
+    for page, text in shown("sh", LINKING)
+    for command in COMMAND.findall(re.sub(r"\\\n *", "", text))
+]
 
 
 @pytest.fixture
@@ -99,6 +127,22 @@ def test_the_readme_s_pipeline_makes_a_schema(photos):
     [schema] = photos.parent.glob("artifacts/ImageSchema/completed_schema/*/schema.pbtxt")
     assert 'name: "image/encoded"' in schema.read_text()
     assert 'name: "image/width"' in schema.read_text()
+
+
+@pytest.mark.parametrize("text", SETTINGS)
+def test_settings_are_read(tmp_path, text):
+    file = tmp_path / "settings.toml"
+    file.write_text(text, encoding="utf-8")
+    check_search_space(read_config(Config, file, images="photos", output="runs/first"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_parses(command):
+    words = shlex.shlex(command, posix=True, punctuation_chars=True)
+    words.whitespace_split = True
+    arguments = itertools.takewhile(lambda word: not set(word) <= SHELL_OPERATORS, words)
+    options = cli._parser().parse_args(list(arguments))
+    read_config(Config, overrides=options.set, images="photos", output="runs/first")
 
 
 def anchors(page):

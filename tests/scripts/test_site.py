@@ -13,6 +13,8 @@ import pytest
 import keras_ext
 
 ROOT = Path(__file__).parent.parent.parent
+BLOCK = re.compile(r"^ *```py(?:thon)?\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+IMPORT = re.compile(r"^ *from ((?:keras_ext|tfx_components|pipelines)[\w.]*) import (\([^)]*\)|[^\n(]*)", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,25 @@ def test_every_public_name_is_in_the_reference(site):
     assert [name for name in names if not re.search(r'id="{}\.(?:{}\.)?{}"'.format(*name), reference)] == []
     components = importlib.import_module("tfx_components").__all__
     assert {name for name in components if not re.search(rf'id="tfx_components\.[\w.]*\b{name}"', reference)} == set()
+
+
+def imported(code):
+    """The module and name of each thing of ours that code imports."""
+    for module, names in IMPORT.findall(re.sub(r"#.*", "", code)):
+        yield from ((module, name.split()[0]) for name in names.strip("()").split(",") if name.strip())
+
+
+def test_what_pages_and_examples_import_is_in_the_reference(site):
+    reference = "".join(html for name, html in pages(site).items() if name.startswith("reference/"))
+    shown = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")]
+    code = [block for page in shown for block in BLOCK.findall(page.read_text(encoding="utf-8"))]
+    modules = [file for file in ROOT.glob("examples/**/*.py") if ".venv" not in file.parts]
+    code += [file.read_text(encoding="utf-8") for file in modules]
+    names = {name for text in code for name in imported(text)}
+    assert ("keras_ext.evaluation_result", "Predictions") in names
+    # A name may be at home in a module below the one that it is imported from; a module is there by its names.
+    missing = {name for name in names if not re.search(r'id="{}\.(?:\w+\.)*{}[".]'.format(*name), reference)}
+    assert missing == set()
 
 
 def test_docstrings_in_keras_s_form_are_read(site):
