@@ -60,6 +60,31 @@ def repeat_factors(
     return dict(enumerate(factors.tolist()))
 
 
+def epoch_weights(counts: Mapping[int, int] | Sequence[int], sampling: str = "balanced") -> dict[int, float]:
+    """Returns `{class index: weight}`: what an image of each class counts in an epoch that `BalancedSampler` draws.
+
+    For the images of validation, which are not drawn: weighed like this, their loss is the one that training lowers;
+    unweighted, early stopping would stop for the common classes. The weights are the factors of `repeat_factors`,
+    scaled so that the images have a mean weight of 1.
+
+    Args:
+      counts: Number of training images for each class index, as in `repeat_factors`.
+      sampling: One of `SAMPLINGS`.
+
+    Raises:
+      ValueError: As of `repeat_factors`.
+
+    Example:
+
+    >>> epoch_weights({0: 400, 1: 100})
+    {0: 0.625, 1: 2.5}
+    """
+    factors = repeat_factors(counts, sampling)
+    images = counts if isinstance(counts, Mapping) else dict(enumerate(counts))
+    scale = sum(images.values()) / sum(images[index] * factor for index, factor in factors.items())
+    return {index: factor * scale for index, factor in factors.items()}
+
+
 class BalancedSampler:
     """Draws the images of each epoch: every image at least once, those of rare classes more often.
 

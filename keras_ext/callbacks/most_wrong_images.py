@@ -45,7 +45,7 @@ class MostWrongImages(keras.callbacks.Callback):
 
     Args:
       dataset: Batches `(names, images, labels, ...)`: `image_dataset_from_directory(..., with_file_names=True)`, or
-        `ImageExamples.evaluation_dataset(..., with_keys=True)`. Labels are class indices, 0 and 1, or one-hot.
+        `ImageExamples.evaluation_dataset(..., with_file_names=True)`. Labels are class indices, 0 and 1, or one-hot.
       class_names: The name of each class, in the order of the class indices.
       log_dir: TensorBoard's folder, where the pictures are in the run `most_wrong`; they need Matplotlib. None draws
         none.
@@ -92,7 +92,7 @@ class MostWrongImages(keras.callbacks.Callback):
         if spec.names is None or spec.labels is None:
             raise TypeError(
                 "dataset must yield (names, images, labels). Pass with_file_names=True to image_dataset_from_directory "
-                f"or with_keys=True to ImageExamples. Received: {dataset.element_spec}."
+                f"or to ImageExamples.evaluation_dataset. Received: {dataset.element_spec}."
             )
         self.dataset = dataset
         self.class_names = list(class_names)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _SHUFFLE_BYTES = 256 << 20
 _FEATURE_SPEC = {
-    features.SHA256: tf.io.FixedLenFeature([], tf.string),
     features.PIXELS: tf.io.FixedLenFeature([], tf.string),
     features.CLASS_LABEL: tf.io.FixedLenFeature([], tf.int64),
 }
@@ -33,7 +32,7 @@ class ImageExamples:
     Each example has the features `image/pixels` (see `keras_ext.datasets.pixels`), `image/class/label` and
     `image/key/sha256`. Datasets yield batches `(images, labels)`, or `(keys, images, labels)` with `with_keys=True`:
     uint8 images `(batch, height, width, channels)`, int64 labels and string keys `(batch,)`. The last batch of an epoch
-    holds what is left.
+    holds what is left. Those for evaluation can have file names instead of keys, from the feature `image/filename`.
 
     Args:
       files: Names or patterns of TFRecord files.
@@ -119,7 +118,7 @@ class ImageExamples:
 
         def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
             records = self._shuffled_records(seed, epoch, sampler)
-            batches = self._parsed_batches(records, batch_size, with_keys=True)
+            batches = self._parsed_batches(records, batch_size, features.SHA256)
             if num_classes is not None:
                 batches = batches.map(lambda keys, images, labels: (keys, images, tf.one_hot(labels, num_classes)))
             if augment is not None:
@@ -133,10 +132,24 @@ class ImageExamples:
             dataset = marked(dataset, MIXED_LABELS)
         return dataset.prefetch(tf.data.AUTOTUNE)
 
-    def evaluation_dataset(self, *, batch_size: int, with_keys: bool = False) -> tf.data.Dataset:
-        """Returns the batches once, in the order of the files; the dataset knows its length."""
+    def evaluation_dataset(
+        self, *, batch_size: int, with_keys: bool = False, with_file_names: bool = False
+    ) -> tf.data.Dataset:
+        """Returns the batches once, in the order of the files; the dataset knows its length.
+
+        Args:
+          batch_size: Images in a batch.
+          with_keys: Whether to yield the images' keys too, in the first place.
+          with_file_names: Whether to yield the names of their files there.
+
+        Raises:
+          ValueError: Keys and file names are both asked for.
+        """
+        if with_keys and with_file_names:
+            raise ValueError("with_keys and with_file_names exclude each other. Received: both True. Pass one.")
+        names = features.SHA256 if with_keys else features.FILENAME if with_file_names else None
         records = tf.data.TFRecordDataset(self.files, self.compression_type)
-        batches = self._parsed_batches(records, batch_size, with_keys)
+        batches = self._parsed_batches(records, batch_size, names)
         # Keras warns that a dataset of unknown length "ran out of data".
         sized = batches.apply(tf.data.experimental.assert_cardinality(math.ceil(self.count() / batch_size)))
         return sized.prefetch(tf.data.AUTOTUNE)
@@ -162,12 +175,14 @@ class ImageExamples:
         """Examples in the shuffle buffer: as many as 256 MiB hold."""
         return max(1, _SHUFFLE_BYTES // math.prod(self.image_shape))
 
-    def _parsed_batches(self, records: tf.data.Dataset, batch_size: int, with_keys: bool) -> tf.data.Dataset:
+    def _parsed_batches(self, records: tf.data.Dataset, batch_size: int, names: str | None) -> tf.data.Dataset:
+        """Batches `(images, labels)`, with the feature `names`, if there is one, before them."""
+        spec = _FEATURE_SPEC if names is None else {**_FEATURE_SPEC, names: tf.io.FixedLenFeature([], tf.string)}
+
         def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            example = tf.io.parse_example(serialized, _FEATURE_SPEC)
-            images = parse_images(example[features.PIXELS], self.image_shape)
-            elements = (example[features.SHA256], images, example[features.CLASS_LABEL])
-            return elements if with_keys else elements[1:]
+            example = tf.io.parse_example(serialized, spec)
+            elements = parse_images(example[features.PIXELS], self.image_shape), example[features.CLASS_LABEL]
+            return elements if names is None else (example[names], *elements)
 
         return records.batch(batch_size).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
 

@@ -101,10 +101,10 @@ def _called(function: Callable[[np.ndarray], Any], argument: tf.Tensor, dtypes: 
 
 def _contents(paths: np.ndarray) -> np.ndarray:
     contents = np.empty(len(paths), object)
-    for row, path in enumerate(paths):
-        try:
+    try:
+        for row, path in enumerate(paths):
             contents[row] = read_file(path)
-        except ImageFileError as error:
-            reason = str(error) if os.path.lexists(path) else "no such file"
-            raise OSError(f"{os.fsdecode(path)} cannot be read: {reason}.") from error
+    except ImageFileError as error:
+        reason = str(error) if os.path.lexists(path) else "no such file"
+        raise OSError(f"{os.fsdecode(path)} cannot be read: {reason}.") from error
     return contents

@@ -113,8 +113,8 @@ def _run_pipeline(config: Config, shown: Terminal) -> int:
             _copy_whole(summary.rejected_file(component), Path(config.output) / _REJECTED)
         if component.name == "Evaluator":
             _copy_whole(summary.evaluation_file(component), Path(config.output) / _EVALUATION)
-        if component.name == "BulkPredictions" and (table := summary.predictions_file(component)):
-            _copy_whole(table, Path(config.output) / _PREDICTIONS)
+        if component.name == "BulkPredictions":
+            _copy_whole(summary.predictions_file(component), Path(config.output) / _PREDICTIONS)
 
     shown.print(_row("component", "seconds", "cache", "produced"), style="bold")
     runner = LocalRunner(config.beam.arguments, on_start=shown.start, on_finish=finish)
@@ -127,7 +127,11 @@ def _row(name: str, seconds: str, cache: str, produced: str) -> str:
     return f"{name:<20} {seconds:>8}  {cache:<7} {produced}"
 
 
-def _copy_whole(source: str, target: Path) -> None:
+def _copy_whole(source: str | None, target: Path) -> None:
+    """Puts a copy in the place of an earlier run's file; without a source, that is removed."""
+    if source is None:
+        target.unlink(missing_ok=True)
+        return
     with atomic_file(target) as unfinished:
         shutil.copy(source, unfinished)
 

@@ -10,7 +10,7 @@ from keras_ext.layers import DecodeImage
 
 
 def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]) -> dict[str, tf.Tensor]:
-    """Returns the decoded image, the label, the key and the format; Trainer and serving use the same graph.
+    """Returns the decoded image, the label and what is told of the file; Trainer and serving use the same graph.
 
     Args:
       inputs: Raw features, `(batch,)` or `(batch, 1)`.
@@ -22,6 +22,7 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
         features.CLASS_LABEL: _flat(inputs, features.CLASS_LABEL),
         features.SHA256: _flat(inputs, features.SHA256),
         features.FORMAT: _flat(inputs, features.FORMAT),  # the skew gate looks at every format
+        features.FILENAME: _flat(inputs, features.FILENAME),  # to show which images the model is most wrong of
     }
 
 

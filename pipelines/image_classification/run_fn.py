@@ -13,8 +13,8 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from keras_ext import features
-from keras_ext.balanced_sampler import repeat_factors
-from keras_ext.callbacks import AugmentationPreview, ClassificationReport, InputMonitor
+from keras_ext.balanced_sampler import epoch_weights
+from keras_ext.callbacks import AugmentationPreview, ClassificationReport, InputMonitor, MostWrongImages
 from keras_ext.class_weights import STRATEGIES
 from keras_ext.datasets import ImageExamples, apply_class_weights
 from keras_ext.datasets.pixels import parse_images
@@ -43,8 +43,21 @@ def run_fn(fn_args: FnArgs) -> None:
         strategy but "none", `"class_weights"` and `"class_counts"`.
     """
     with training_folders(fn_args) as folders:
-        model, _ = train_model(fn_args, folders)
+        model, histories = train_model(fn_args, folders)
+        if folders.log_dir is not None and _draws_pictures():
+            _draw_most_wrong(model, histories[-1].epoch[-1], fn_args, folders.log_dir)
         _export(model, fn_args)
+
+
+def _draw_most_wrong(model: keras.Model, epoch: int, fn_args: FnArgs, log_dir: str) -> None:
+    """Draws the validation images of which the model is most wrong: not while it trains, but with its best weights."""
+    config = fn_args.custom_config
+    examples = ImageExamples(fn_args.eval_files, DecodeImage(**config["image"]).image_shape, compression_type="GZIP")
+    named = examples.evaluation_dataset(batch_size=config["train"]["batch_size"], with_file_names=True)
+    most_wrong = MostWrongImages(named, config["class_names"], log_dir=log_dir, every=None)
+    most_wrong.set_model(model)
+    most_wrong.on_epoch_end(epoch)  # the step of the picture
+    most_wrong.on_train_end()
 
 
 def _export(model: keras.Model, fn_args: FnArgs) -> None:
@@ -170,20 +183,11 @@ def _sampling(config: dict[str, Any]) -> str | None:
 
 
 def _epoch_weights(config: dict[str, Any]) -> dict[int, float] | None:
-    """What an image of each class counts in an epoch of training: by its weight, or by how often it comes.
-
-    Validation images weigh the same, so that early stopping watches the loss that training lowers: unweighted, it would
-    stop for the common classes.
-    """
+    """What an image of each class counts in an epoch of training: by its weight, or by how often it comes."""
     if config["imbalance"]["strategy"] in STRATEGIES:
         return config["class_weights"]
     sampling = _sampling(config)
-    if sampling is None:
-        return None
-    counts = config["class_counts"]
-    factors = repeat_factors(counts, sampling)
-    scale = sum(counts.values()) / sum(counts[index] * factors[index] for index in counts)
-    return {index: factor * scale for index, factor in factors.items()}
+    return None if sampling is None else epoch_weights(config["class_counts"], sampling)
 
 
 def _weighted(dataset: tf.data.Dataset, weights: dict[int, float] | None) -> tf.data.Dataset:

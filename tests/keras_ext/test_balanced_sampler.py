@@ -3,13 +3,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_ext.balanced_sampler import SAMPLINGS, BalancedSampler, repeat_factors
+from keras_ext.balanced_sampler import SAMPLINGS, BalancedSampler, epoch_weights, repeat_factors
 
 LABELS = np.repeat([0, 1, 2], [40, 10, 3])
 
 label_lists = st.lists(st.integers(1, 40), min_size=1, max_size=6).flatmap(
     lambda counts: st.permutations([index for index, count in enumerate(counts) for _ in range(count)])
 )
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_weights_of_an_epoch_are_the_shares_of_what_is_drawn(sampling):
+    assert epoch_weights([400, 100]) == epoch_weights({0: 400, 1: 100}) == {0: 0.625, 1: 2.5}
+    counts = [640, 40, 10]
+    weights = [*epoch_weights(counts, sampling).values()]
+    assert np.dot(weights, counts) == pytest.approx(sum(counts))
+    sampler = BalancedSampler(np.repeat([0, 1, 2], counts), sampling, seed=0)
+    drawn = np.bincount(sampler.labels[sampler.indices(epoch=0)]) / sampler.epoch_length
+    np.testing.assert_allclose(np.multiply(weights, counts) / sum(counts), drawn, atol=0.01)
 
 
 def test_repeat_factors():

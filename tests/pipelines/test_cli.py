@@ -98,6 +98,7 @@ def test_dry_run_prints_settings_and_components_and_makes_nothing(make_image_fol
     graph = dict(re.findall(r"^# (\w+) +<- (.*)$", result.stdout, re.MULTILINE))
     assert graph["StatisticsGen"] == "DirectoryExampleGen"
     assert graph["Trainer"] == "DirectoryExampleGen, ImageSchema, Transform"
+    assert "SkewValidator" in graph["Evaluator"].split(", ")
     assert graph["Pusher"] == "Evaluator, SkewValidator, Trainer"
     assert not (tmp_path / "out").exists()
 

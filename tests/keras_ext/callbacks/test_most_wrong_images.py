@@ -121,7 +121,7 @@ def test_outputs_that_are_no_probabilities_are_refused():
 
 
 def test_dataset_without_names_is_refused(random):
-    with pytest.raises(TypeError, match="with_file_names=True to image_dataset_from_directory or with_keys=True"):
+    with pytest.raises(TypeError, match="with_file_names=True to image_dataset_from_directory or to ImageExamples"):
         MostWrongImages(dataset(*random).map(lambda names, images, labels: (images, labels)), CLASSES)
     with pytest.raises(TypeError, match="class_names must be a list"):
         MostWrongImages(dataset(*random), "cat")

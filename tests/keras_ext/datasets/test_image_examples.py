@@ -19,6 +19,7 @@ def image(number: int) -> np.ndarray:
 def example(number: int) -> bytes:
     values = {
         features.SHA256: tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"key-%d" % number])),
+        features.FILENAME: tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"a/%d.png" % number])),
         features.PIXELS: tf.train.Feature(
             bytes_list=tf.train.BytesList(value=serialize_images(image(number)[None]).numpy())
         ),
@@ -56,6 +57,15 @@ def test_evaluation_keeps_the_order_of_the_files(examples):
     dataset = examples.evaluation_dataset(batch_size=5, with_keys=True)
     assert numbers(dataset) == list(range(COUNT))
     assert len(dataset) == -(-COUNT // 5)
+
+
+def test_evaluation_with_file_names(examples):
+    names, images, labels = next(iter(examples.evaluation_dataset(batch_size=5, with_file_names=True)))
+    assert names.numpy().tolist() == [b"a/0.png", b"a/1.png", b"a/2.png", b"a/3.png", b"a/4.png"]
+    np.testing.assert_array_equal(images, [image(number) for number in range(5)])
+    assert labels.numpy().tolist() == [0, 1, 2, 3, 0]
+    with pytest.raises(ValueError, match="with_keys and with_file_names exclude each other"):
+        examples.evaluation_dataset(batch_size=5, with_keys=True, with_file_names=True)
 
 
 def test_batches_hold_the_images_and_labels_of_their_keys(examples):

@@ -74,7 +74,9 @@ def test_names():
 TWO_DEVICES = """
 import json, os, sys
 import keras, numpy as np, tensorflow as tf
-from keras_ext.callbacks import ClassificationReport
+from keras_ext.callbacks import ClassificationReport, MostWrongImages
+from keras_ext.export import export_classifier
+from keras_ext.layers import DecodeImage
 from keras_ext.metrics import ConfusionMatrix
 from keras_ext.training import fit, image_classifier, strategy
 
@@ -108,8 +110,18 @@ try:
 except KeyboardInterrupt:
     pass
 resumed, whole = train(folder), train(folder + "-whole")
-_, short_end, _, _ = train(None, count=17, epochs=1)
+model, short_end, _, _ = train(None, count=17, epochs=1)
 _, one_image, _, _ = train(None, count=1, epochs=1)
+images = np.random.default_rng(1).integers(0, 256, (17, 8, 8, 3)).astype(np.uint8)
+labels = np.arange(17) % 2
+names = [str(number) for number in range(17)]
+expected = model(images, training=False).numpy()
+export_classifier(model, folder + "-model", ["dark", "bright"], DecodeImage(8, 8))
+serve = tf.saved_model.load(folder + "-model").signatures["serving_default"]
+served = serve(image_bytes=tf.stack([tf.io.encode_png(image) for image in images]))["probabilities"].numpy()
+named = tf.data.Dataset.from_tensor_slices((names, images, labels)).batch(8)
+found = MostWrongImages(named, ["dark", "bright"], count=20).find(model)
+found.sort(key=lambda one: int(one.name))
 refused = []
 for options in ({"jit_compile": True}, {"gradient_accumulation_steps": 2}):
     try:
@@ -123,6 +135,9 @@ said = {
     "counted": int(whole[1].sum()),
     "counted with a last batch of one": [short_end.sum(axis=1).tolist(), one_image.sum(axis=1).tolist()],
     "resumed equals whole": resumed[2:] == whole[2:],
+    "served as it is": np.allclose(served, expected, rtol=0, atol=1e-5),
+    "most wrong": [int(one.name) for one in found],
+    "with their losses": np.allclose([one.loss for one in found], -np.log(expected[np.arange(17), labels]), rtol=1e-4),
 }
 print(json.dumps(said))
 """
@@ -140,4 +155,7 @@ def test_mirrored_on_two_devices(tmp_path):
         "counted": 64,
         "counted with a last batch of one": [[10, 8], [2, 0]],  # twice, one on each device
         "resumed equals whole": True,
+        "served as it is": True,
+        "most wrong": [*range(17)],
+        "with their losses": True,
     }

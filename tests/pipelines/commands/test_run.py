@@ -58,3 +58,11 @@ def test_tables_are_replaced_whole_or_not_at_all(finish, tmp_path, monkeypatch, 
     assert (tmp_path / table).read_text() == "old"
     finish(component)
     assert (tmp_path / table).read_text() == "new"
+
+
+def test_predictions_of_an_older_model_do_not_stay_where_there_are_none(finish, tmp_path, monkeypatch):
+    monkeypatch.setattr(f"{SUMMARY}.predictions_file", lambda component: None)
+    (tmp_path / "predictions.csv").write_text("old")
+    finish("BulkPredictions")
+    assert not (tmp_path / "predictions.csv").exists()
+    finish("BulkPredictions")

@@ -22,11 +22,12 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from keras_ext import features
-from keras_ext.callbacks import ClassificationReport
+from keras_ext.callbacks import ClassificationReport, MostWrongImages
 from keras_ext.datasets import ImageExamples
 from keras_ext.datasets.pixels import parse_images
 from keras_ext.export import EXAMPLES_SIGNATURE, export_classifier, read_class_names, read_recorded_predictions
-from keras_ext.layers import DecodeImage
+from keras_ext.layers import Augmentation, DecodeImage
+from keras_ext.training import fit, image_classifier
 from pipelines.image_classification.checkpoints import TrainingFolders
 from pipelines.image_classification.config import Train
 from pipelines.image_classification.preprocessing import preprocessing_fn
@@ -38,6 +39,7 @@ RAW_SPEC = {
     features.ENCODED: tf.io.FixedLenFeature([1], tf.string),
     features.SHA256: tf.io.FixedLenFeature([1], tf.string),
     features.FORMAT: tf.io.FixedLenFeature([1], tf.string),
+    features.FILENAME: tf.io.FixedLenFeature([1], tf.string),
     features.CLASS_LABEL: tf.io.FixedLenFeature([1], tf.int64),
     features.HEIGHT: tf.io.FixedLenFeature([1], tf.int64),
 }
@@ -53,16 +55,17 @@ def encoded(label: int, number: int) -> bytes:
 
 
 def instances(start: int, stop: int) -> list[dict[str, list]]:
-    files = [(number % 2, encoded(number % 2, number)) for number in range(start, stop)]
+    files = [(number, number % 2, encoded(number % 2, number)) for number in range(start, stop)]
     return [
         {
             features.ENCODED: [contents],
             features.SHA256: [hashlib.sha256(contents).hexdigest().encode()],
+            features.FILENAME: [f"{CLASS_NAMES[label]}/{number}".encode()],
             features.FORMAT: [b"png" if contents.startswith(b"\x89PNG") else b"jpeg"],
             features.CLASS_LABEL: [label],
             features.HEIGHT: [1],
         }
-        for label, contents in files
+        for number, label, contents in files
     ]
 
 
@@ -113,18 +116,28 @@ def fn_args(transformed: Path, output: Path, **custom_config) -> FnArgs:
 
 
 @pytest.fixture(scope="module")
-def trained(transformed, tmp_path_factory) -> tuple[Path, keras.Model]:
-    """What run_fn wrote, and the model before its export."""
-    output, models = tmp_path_factory.mktemp("trained"), []
+def trained(transformed, tmp_path_factory) -> tuple[Path, keras.Model, list[MostWrongImages]]:
+    """What run_fn wrote, the model before its export, and what drew the images that it is most wrong of."""
+    output = tmp_path_factory.mktemp("trained")
+    return output, *kept_of_run(fn_args(transformed, output))
+
+
+def kept_of_run(arguments: FnArgs) -> tuple[keras.Model, list[MostWrongImages]]:
+    models, drawn = [], []
 
     def export(model: keras.Model, *arguments, **options) -> None:
         models.append(model)
         export_classifier(model, *arguments, **options)
 
+    def most_wrong(*arguments, **options) -> MostWrongImages:
+        drawn.append(MostWrongImages(*arguments, **options))
+        return drawn[-1]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pipelines.image_classification.run_fn.export_classifier", export)
-        run_fn(fn_args(transformed, output))
-    return output, models[0]
+        patch.setattr("pipelines.image_classification.run_fn.MostWrongImages", most_wrong)
+        run_fn(arguments)
+    return models[0], drawn
 
 
 @pytest.fixture
@@ -136,7 +149,13 @@ def test_transform_decodes_as_the_layer_does_and_passes_label_and_key(transforme
     [file] = (transformed / "Split-eval").iterdir()
     spec = tft.TFTransformOutput(str(transformed / "graph")).transformed_feature_spec()
     records = [tf.io.parse_single_example(one, spec) for one in tf.data.TFRecordDataset(str(file), "GZIP")]
-    assert set(records[0]) == {features.PIXELS, features.CLASS_LABEL, features.SHA256, features.FORMAT}
+    assert set(records[0]) == {
+        features.PIXELS,
+        features.CLASS_LABEL,
+        features.SHA256,
+        features.FORMAT,
+        features.FILENAME,
+    }
     expected = {one[features.SHA256][0]: one for one in instances(48, 64)}
     assert len(records) == len(expected) == 16
     for record in records:
@@ -153,7 +172,7 @@ def test_schema_without_image_bytes_is_an_error():
 
 
 def test_serving_gives_what_the_model_gives_for_the_pixels_it_was_trained_on(trained, transformed):
-    output, model = trained
+    output, model, _ = trained
     [file] = (transformed / "Split-eval").iterdir()
     examples = ImageExamples([str(file)], (10, 8, 3), compression_type="GZIP")
     [(keys, images, _)] = examples.evaluation_dataset(batch_size=16, with_keys=True)
@@ -164,7 +183,7 @@ def test_serving_gives_what_the_model_gives_for_the_pixels_it_was_trained_on(tra
 
 
 def test_predictions_of_a_sample_are_recorded_for_the_skew_gate(trained):
-    output, model = trained
+    output, model, _ = trained
     recorded = read_recorded_predictions(str(output / "run"))
     file_of = {one[features.SHA256][0]: one[features.ENCODED][0] for one in instances(48, 64)}
     assert len(recorded) == 10
@@ -173,8 +192,41 @@ def test_predictions_of_a_sample_are_recorded_for_the_skew_gate(trained):
     np.testing.assert_allclose(np.stack([*recorded.values()]), model(pixels, training=False), atol=1e-5)
 
 
+def test_three_calls_without_tfx_train_the_same_weights(trained, transformed):
+    train, validation = (
+        ImageExamples([str(transformed / f"Split-{split}" / "*")], (10, 8, 3), compression_type="GZIP")
+        for split in ("train", "eval")
+    )
+    augment = Augmentation([{"layer": "RandomFlip"}], seed=0)
+    model = image_classifier("small_cnn", (10, 8, 3), 2, dropout=0.1, seed=0)
+    fit(
+        model,
+        train.training_dataset(batch_size=8, seed=0, epochs=4, augment=augment),
+        validation.evaluation_dataset(batch_size=8),
+        epochs=4,
+        steps_per_epoch=train.steps_per_epoch(8),
+        learning_rate=3e-3,
+        patience=5,
+        verbose=0,
+    )
+    for ours, piped in zip(model.weights, trained[1].weights, strict=True):
+        np.testing.assert_array_equal(ours, piped)
+
+
+def test_half_precision_serves_what_it_recorded(transformed, tmp_path):
+    train = dataclasses.asdict(Train(epochs=1, batch_size=8, precision="mixed_bfloat16"))
+    arguments = fn_args(transformed, tmp_path, train=train, export={"formats": [], "top_k": 1})
+    model, _ = kept_of_run(arguments)
+    assert "bfloat16" in {layer.compute_dtype for layer in model.layers}
+    recorded = read_recorded_predictions(arguments.model_run_dir)
+    file_of = {one[features.SHA256][0]: one[features.ENCODED][0] for one in instances(48, 64)}
+    serve = tf.saved_model.load(arguments.serving_model_dir).signatures["serving_default"]
+    served = serve(image_bytes=tf.constant([file_of[key] for key in recorded]))["probabilities"]
+    np.testing.assert_allclose(served, [*recorded.values()], rtol=0, atol=1e-4)  # what SkewValidator lets pass
+
+
 def test_other_formats_lie_in_the_model(trained):
-    output, model = trained
+    output, model, _ = trained
     directory = output / "model" / "assets.extra"
     names = ["class_names.json", "model.json", "model.keras", "model.tflite"]
     assert sorted(path.name for path in directory.iterdir()) == names
@@ -231,17 +283,31 @@ assert "tensorflow_transform" not in sys.modules
 
 def test_tensorboard_logs_lie_in_the_model_run(output):
     runs = {path.parent.name for path in (output / "run").rglob("events.out.tfevents*")}
-    pictures = {"report", "augmentation"} if importlib.util.find_spec("matplotlib") else set()
+    pictures = {"report", "augmentation", "most_wrong"} if importlib.util.find_spec("matplotlib") else set()
     assert runs == {"train", "validation"} | pictures
     assert {path.name for path in output.iterdir()} == {"model", "run"}
     assert tags_of(output, "validation") >= {"epoch_macro_f1", "epoch_recall_dark", "epoch_recall_bright"}
     assert tags_of(output, "train") >= {"epoch_input_wait", "epoch_images_per_second"}
 
 
+def test_the_most_wrong_images_are_drawn_once_by_the_names_of_their_files(trained):
+    pytest.importorskip("matplotlib")
+    output, _, [most_wrong] = trained
+    assert [(event.step, value.tag) for event, value in values_of(output, "most_wrong")] == [(3, "most wrong images")]
+    files = {f"{CLASS_NAMES[number % 2]}/{number}" for number in range(48, 64)}
+    assert {one.name for one in most_wrong.images} == files
+    assert all(one.name.startswith(f"{one.label}/") for one in most_wrong.images)
+
+
 def tags_of(output: Path, run: str) -> set[str]:
+    return {value.tag for _, value in values_of(output, run)}
+
+
+def values_of(output: Path, run: str) -> list[tuple]:
+    """TensorBoard's events of a run, each with each of its values."""
     [file] = (output / "run" / run).iterdir()
     events = [tf.compat.v1.Event.FromString(one.numpy()) for one in tf.data.TFRecordDataset(str(file))]
-    return {value.tag for event in events for value in event.summary.value}
+    return [(event, value) for event in events for value in event.summary.value]
 
 
 @pytest.fixture
@@ -267,6 +333,7 @@ def fitted(monkeypatch):
 # The train split has 24 images of each class; what is said of them is believed.
 WEIGHTS = {"class_weights": {0: 0.25, 1: 4.0}, "class_counts": {0: 24, 1: 24}}
 MIXUP = {"augmentation": [{"layer": "MixUp"}]}
+OF_THE_OPTIMIZER = {"optimizer": "sgd", "jit_compile": False, "gradient_accumulation_steps": 3}
 
 
 def pairs(labels, weights):
@@ -348,6 +415,12 @@ def test_a_trial_of_a_search_draws_no_pictures_and_advises_nobody(transformed, t
     assert report.log_dir is None
 
 
+def test_settings_of_the_optimizer_reach_fit(transformed, tmp_path, fitted):
+    train = dataclasses.asdict(Train(**OF_THE_OPTIMIZER))
+    _, _, others = fitted(fn_args(transformed, tmp_path, train=train))
+    assert {name: others[name] for name in OF_THE_OPTIMIZER} == OF_THE_OPTIMIZER
+
+
 @pytest.mark.parametrize("epochs, warmup_epochs, steps", [(1, 0.9, 0), (2, 1.2, 1)])
 def test_the_warmup_leaves_a_step_where_an_epoch_has_only_one(
     transformed, tmp_path, fitted, epochs, warmup_epochs, steps
@@ -406,8 +479,9 @@ def test_phases_of_fine_tuning_have_their_epochs_and_rates(transformed, tmp_path
         raise StopIteration
 
     monkeypatch.setattr("pipelines.image_classification.run_fn.fine_tune", fine_tune)
-    train = Train(epochs=4, frozen_epochs=2, learning_rate=0.1, fine_tuning_learning_rate=0.01, batch_size=8)
+    settings = {"learning_rate": 0.1, "fine_tuning_learning_rate": 0.01, **OF_THE_OPTIMIZER}
+    train = Train(epochs=4, frozen_epochs=2, batch_size=8, **settings)
     with pytest.raises(StopIteration):
         run_fn(fn_args(transformed, tmp_path, model=own_model, train=dataclasses.asdict(train)))
     assert (called["frozen_epochs"], called["epochs"], called["epochs_of_data"]) == (2, 4, 6)
-    assert (called["learning_rate"], called["fine_tuning_learning_rate"]) == (0.1, 0.01)
+    assert {name: called[name] for name in settings} == settings
