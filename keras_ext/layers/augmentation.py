@@ -3,7 +3,7 @@
 import inspect
 import random
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -26,10 +26,11 @@ class Augmentation(keras.layers.Layer):
     `"my_package.layers:Sepia"`; one that blends images of different classes says `mixes_labels = True`.
 
     With `keys`, a batch is augmented as a function of the seed, its keys and the epoch, whatever was augmented before
-    and in whatever order: layers that take keys, such as `RandomAffine`, draw for each image by itself; Keras's draw
-    for the batch. KerasCV's draw from a state of their own, and Keras's `AugMix` takes the steps of its chains from
-    Python's `random`, in a graph once for all batches; see `is_reproducible`. Without `keys`, all draw anew with each
-    call.
+    and in whatever order. Each image is drawn for by itself: at once by layers that take keys, such as `RandomAffine`,
+    and by Keras's one image after the other, which takes longer. `MixUp` and `CutMix`, which need other images, draw
+    for the batch; KerasCV's layers draw from a state of their own, and Keras's `AugMix` takes the steps of its chains
+    from Python's `random`, in a graph once for all batches; see `is_reproducible`. Without `keys`, all draw anew with
+    each call.
 
     Args:
       layers: One mapping for each layer: `"layer"`, its name, and its arguments.
@@ -117,15 +118,31 @@ class Augmentation(keras.layers.Layer):
             return layer(inputs, **options)
         if "keys" in parameters:
             return layer(inputs, keys=keys, epoch=epoch, **options)
-        # The layer finds, instead of its own state, one that belongs to this batch and epoch.
-        number = ops.sum(ops.cast(keys, "int64")) + ops.cast(epoch, "int64") * _GOLDEN
-        states = [
-            (variable, ops.stack([ops.cast(seed + position, "int64"), number]))
-            for position, variable in enumerate(layer.non_trainable_variables)
-            if "seed_generator_state" in variable.path
-        ]
-        with keras.StatelessScope(states):
+        states = [one for one in enumerate(layer.non_trainable_variables) if "seed_generator_state" in one[1].path]
+        if not states or draws_elsewhere(layer):
             return layer(inputs, **options)
+
+        def drawn(inputs: Any, number: Any) -> Any:
+            """The layer finds, instead of its own state, one that belongs to this number."""
+            of_number = [(state, ops.stack([ops.cast(seed + place, "int64"), number])) for place, state in states]
+            with keras.StatelessScope(of_number):
+                return layer(inputs, **options)
+
+        numbers = ops.cast(keys, "int64") + ops.cast(epoch, "int64") * _GOLDEN
+        if mixes_labels(layer) or len(_images(inputs).shape) == 3:
+            return drawn(inputs, ops.sum(numbers))
+        return _by_image(drawn, inputs, numbers)
+
+
+def _by_image(function: Callable[[Any, Any], Any], inputs: Any, numbers: Any) -> Any:
+    """Calls a function of a batch and a number with each image alone and its number."""
+
+    def of_one(arguments: tuple[Any, Any]) -> Any:
+        inputs, number = arguments
+        batch = keras.tree.map_structure(lambda entry: entry[None], inputs)
+        return keras.tree.map_structure(lambda entry: entry[0], function(batch, number))
+
+    return ops.map(of_one, (inputs, numbers))
 
 
 def _layer_seeds(configuration: Sequence[Mapping[str, Any]], seed: int | None) -> list[int]:

@@ -85,6 +85,43 @@ def test_another_epoch_batch_or_seed_draws_anew(layer, options):
     assert np.abs(augmented(layer, **options) - first).max() > 10
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [FLIP, ROTATE],
+        [{"layer": "RandomContrast", "factor": 0.5}],
+        [{"layer": "RandomErasing"}, {"layer": "RandomAffine", "rotation": 30}],
+        [{"layer": "RandAugment"}],
+        [{"layer": "GaussianNoise", "stddev": 0.9}],
+    ],
+)
+def test_an_image_is_augmented_alike_in_every_batch(layers):
+    layer = Augmentation(layers, seed=1)
+    images = IMAGES.astype(np.float32)
+    whole = augmented(layer, images, keys=KEYS, epoch=2)
+    assert np.abs(whole - images).max() > 1
+    order = [4, 2, 0, 5, 1, 3]
+    np.testing.assert_array_equal(augmented(layer, images[order], keys=KEYS[order], epoch=2), whole[order])
+    np.testing.assert_array_equal(augmented(layer, images[3:5], keys=KEYS[3:5], epoch=2), whole[3:5])
+
+
+def test_boxes_and_masks_move_with_their_image_in_every_batch():
+    layer = Augmentation([{**FLIP, "bounding_box_format": "xyxy"}], seed=1)
+    boxes = {"boxes": np.tile(np.float32([[1, 2, 4, 6]]), (6, 1, 1)), "labels": np.zeros((6, 1), np.int64)}
+    masks = IMAGES[..., :1].astype(np.float32)
+    batch = {"images": IMAGES.astype(np.float32), "bounding_boxes": boxes, "segmentation_masks": masks}
+    moved = layer(keras.tree.map_structure(tf.constant, batch), training=True, keys=KEYS)
+    flipped = np.array(
+        [np.array_equal(one, image[:, ::-1]) for one, image in zip(moved["images"], IMAGES, strict=True)]
+    )
+    assert 0 < flipped.sum() < 6
+    np.testing.assert_array_equal(
+        moved["segmentation_masks"], np.where(flipped[:, None, None, None], masks[:, :, ::-1], masks)
+    )
+    expected = np.where(flipped[:, None, None], np.float32([[6, 2, 9, 6]]), np.float32([[1, 2, 4, 6]]))
+    np.testing.assert_allclose(moved["bounding_boxes"]["boxes"], expected, atol=1e-4)
+
+
 def test_without_keys_every_call_draws_anew():
     layer = Augmentation([ROTATE], seed=1)
     assert np.abs(augmented(layer) - augmented(layer)).max() > 10
