@@ -6,7 +6,7 @@ Nothing here knows what the settings mean; a pipeline brings its own dataclass.
 import dataclasses
 import difflib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,9 +64,21 @@ def read_config(
 
 
 def to_toml(settings: Any, leave_out: Iterable[str] = ()) -> str:
-    """Returns a configuration as TOML text that `read_config` reads back; what is None is left out."""
-    values = _without_none(dataclasses.asdict(settings))
-    return tomli_w.dumps({key: value for key, value in values.items() if key not in set(leave_out)})
+    """Returns a configuration as TOML text that `read_config` reads back; a setting without a value is a comment."""
+    values = {key: value for key, value in dataclasses.asdict(settings).items() if key not in set(leave_out)}
+    lines = tomli_w.dumps(_without_none(values)).split("\n")
+    for header, names in _unset(settings):
+        after = lines.index(header) + 1
+        lines[after:after] = [f"# {name} =" for name in names]
+    return "\n".join(lines)
+
+
+def _unset(settings: Any, section: str = "") -> Iterator[tuple[str, list[str]]]:
+    """The header of each section with the names in it that have no value."""
+    for name, value in vars(settings).items():
+        if dataclasses.is_dataclass(value):
+            yield f"[{section}{name}]", [inner for inner, one in vars(value).items() if one is None]
+            yield from _unset(value, f"{section}{name}.")
 
 
 def _without_none(value: Any) -> Any:

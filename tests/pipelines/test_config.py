@@ -34,6 +34,22 @@ def test_what_is_printed_reads_back(tmp_path):
     assert read_config(Config, file) == config
 
 
+def test_what_has_no_value_is_printed_as_a_comment():
+    lines = to_toml(_read("evaluation.top_k=3"), leave_out=("images", "output")).split("\n")
+    section = lines[lines.index("[evaluation]") : lines.index("[evaluation.thresholds]")]
+    assert section == [
+        "[evaluation]",
+        "# slices =",
+        "# min_accuracy =",
+        'split = "auto"',
+        "top_k = 3",
+        "tolerance = 0.01",
+        "",
+    ]
+    assert lines[lines.index("[ingest]") + 1] == "# manifest ="
+    assert not any("images" in line for line in lines[:2])
+
+
 @pytest.mark.parametrize(
     "override, message",
     [
