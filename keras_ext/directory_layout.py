@@ -12,7 +12,7 @@ EXPECTED = (
     "Expected <directory>/<class>/<image>, such as images/cats/a.jpg, "
     "or <directory>/<split>/<class>/<image>, such as images/train/cats/a.jpg."
 )
-UNLABELLED = "Pass labels=None for unlabelled images, or classify them with `keras-ext predict`."
+UNLABELLED = "Images without labels: `keras-ext predict` classifies them, and in Python labels=None reads them."
 
 
 @dataclass(frozen=True)

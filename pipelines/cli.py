@@ -1,7 +1,9 @@
 """The command line `keras-ext`. Each command is a module in `pipelines.commands`, loaded when it is asked for."""
 
 import argparse
+import difflib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -14,10 +16,12 @@ _WITH_TFX = ("tfx", "apache_beam", "ml_metadata", "tensorflow_")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit code.
 
-    0: done. 1: failed, with one line that says why. 2: the command line is wrong. 3: the model was not blessed.
-    130: interrupted.
+    0: done. 1: failed, with one line that says why. 2: the command line or a setting is wrong, or images are not there.
+    3: the model was not blessed. 130: interrupted.
     """
-    options = _parser().parse_args(arguments)
+    options = _parsed(arguments)
+    if missing := _missing([options.images] if isinstance(options.images, str) else options.images):
+        return _fail(missing, 2)
     try:
         command = importlib.import_module(f"pipelines.commands.{options.command}")
         return int(command.main(options))
@@ -26,12 +30,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return _fail(_how_to_install(options.command, error.name or str(error)))
     except (ImportError, ValueError, OSError) as error:
-        return _fail(str(error))
+        return _fail(str(error), 2 if _is_of_settings(error) else 1)
 
 
 def _fail(message: str, code: int = 1) -> int:
     print(f"keras-ext: {message}", file=sys.stderr)
     return code
+
+
+def _is_of_settings(error: Exception) -> bool:
+    config = sys.modules.get("pipelines.config")  # which commands load, and --help need not wait for
+    return config is not None and isinstance(error, config.ConfigurationError)
+
+
+def _missing(inputs: Sequence[str]) -> str | None:
+    """Says which local input is not there, and what is called like it."""
+    missing = next((path for path in inputs if "://" not in path and not os.path.lexists(path)), None)
+    if missing is None:
+        return None
+    folder, name = os.path.split(missing.rstrip(os.sep))
+    try:
+        near = difflib.get_close_matches(name, os.listdir(folder or os.curdir), n=1)
+    except OSError:  # nor is the folder
+        near = []
+    hint = f" Did you mean '{os.path.join(folder, near[0])}'?" if near else ""
+    return f"IMAGES must be there. Received: '{missing}', which is not.{hint}"
 
 
 def _how_to_install(command: str, module: str) -> str:
@@ -42,6 +65,14 @@ def _how_to_install(command: str, module: str) -> str:
             "in a clone of keras-ext, run `make environment` and then .venv/bin/keras-ext."
         )
     return f"'{command}' needs '{package}', which is not installed here: pip install {package}"
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        hint = ". Settings are written --set NAME=VALUE; quote values with spaces" if options.set else ""
+        options.refuse(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,11 +95,18 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(split)
     preview = commands.add_parser("preview", help="a picture of images and of what augmentation makes of them")
     _add_images(preview)
-    preview.add_argument("--output", required=True, metavar="FILE.png", help="the picture; also .pdf, .svg, .jpg")
+    preview.add_argument(
+        "--output",
+        required=True,
+        metavar="FILE.png",
+        help="the picture, also .pdf, .svg, .jpg; one that exists is replaced",
+    )
     _add_settings(preview)
     preview.add_argument("--images", dest="rows", type=int, default=4, metavar="N", help="images to show (4)")
     preview.add_argument("--seed", type=int, help="chooses images and augmentation; by default the setting train.seed")
     _add_predict(commands.add_parser("predict", help="classify images with an exported model: one row for each file"))
+    for command in commands.choices.values():
+        command.set_defaults(refuse=command.error)  # with its own usage
     return parser
 
 

@@ -47,6 +47,27 @@ def output_directory(path: str | Path, images: str | Path | Sequence[str]) -> It
         yield output
 
 
+def check_apart(output: str, images: str | Sequence[str]) -> None:
+    """Refuses an output folder that lies in a local folder of images, or around it.
+
+    Raises:
+      OutputDirectoryError: What a run writes would be read as images, or the images lie among what it writes.
+    """
+    inner = os.path.join(os.path.realpath(output), "")
+    for folder in filter(os.path.isdir, [images] if isinstance(images, str) else images):
+        outer = os.path.join(os.path.realpath(folder), "")
+        if inner.startswith(outer):
+            raise OutputDirectoryError(
+                f"--output must not lie in the images, as it would be read with them. Received: '{output}', and images "
+                f"in '{folder}'. Choose another --output."
+            )
+        if outer.startswith(inner):
+            raise OutputDirectoryError(
+                f"The images must not lie in --output, which is for what a run writes. Received: '{output}', and "
+                f"images in '{folder}'. Choose another --output."
+            )
+
+
 def _check_foreign(output: Path) -> None:
     names = sorted(entry.name for entry in output.iterdir())
     foreign = [name for name in names if name not in (_LOCK, _PARTIAL)]

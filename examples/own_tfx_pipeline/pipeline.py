@@ -20,7 +20,7 @@ from keras_ext import features
 from tfx_components import ClassWeights, DirectoryExampleGen, ImageSchema, Trainer, split_ratios
 
 HERE = Path(__file__).parent
-MODULE = str(HERE / "module.py")
+MODULE = str(HERE / "training" / "module.py")  # alone there: TFX packs every .py file of the folder, and hashes it
 
 
 def create_pipeline(images: str) -> Pipeline:

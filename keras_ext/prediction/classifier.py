@@ -30,7 +30,8 @@ class Classifier:
     are what a model server would answer.
 
     Args:
-      path: The SavedModel, a folder of numbered versions, or the output folder of a run; see `find_model`.
+      path: The SavedModel, a folder of numbered versions, the output folder of a run, or what its Trainer wrote; see
+        `find_model`.
 
     Attributes:
       path: The SavedModel.

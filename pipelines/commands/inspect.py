@@ -21,6 +21,7 @@ from keras_ext.image_reader import Image, ImageReader, pays_in_threads
 from pipelines.config import read_config
 from pipelines.image_classification.config import Config
 from pipelines.image_classification.resolve import input_paths, read_input
+from pipelines.wording import counted
 
 _TOGETHER = 64  # images measured at once
 _NAMED = 3  # of each finding
@@ -44,11 +45,13 @@ def main(options: argparse.Namespace) -> int:
         console.print(f"Warning: {warning}", style="yellow", soft_wrap=True)
     if table := _findings_table(findings):
         console.print(table)
+    if problems:
+        console.print(f"Rejected {counted(len(problems), 'file')}:", style="red")
     for path, reason in problems:
         console.print(f"{one_line(path)}: {reason}", style="red", soft_wrap=True)
     console.print(
-        f"Found {index.found:,} images: {len(look.places):,} can be used, {len(problems):,} cannot. "
-        f"Ignored {index.ignored:,} other files.",
+        f"Found {counted(index.found, 'image')}: {len(look.places):,} can be used, {len(problems):,} cannot. "
+        f"Ignored {counted(index.ignored, 'other file')}.",
         style="bold",
     )
     return 0

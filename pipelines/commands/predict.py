@@ -20,6 +20,7 @@ from keras_ext.prediction_table import Prediction, PredictionTable, check_output
 from pipelines.config import read_config
 from pipelines.image_classification.config import Config
 from pipelines.reading import open_elsewhere, shown_progress
+from pipelines.wording import counted
 
 _BROKEN_PIPE = 141  # as a shell says of programs that end by it
 _MOST_CLASSES = 20
@@ -31,7 +32,7 @@ def main(options: argparse.Namespace) -> int:
     for module in (r"PIL\.", r"google\."):  # what is damaged is told by the name of the file
         warnings.filterwarnings("ignore", module=module)
     if options.output is not None:
-        check_output(options.output, options.overwrite)
+        _check_output(options.output, options.overwrite)
         if os.path.realpath(options.output) in map(os.path.realpath, options.images):
             raise ValueError(f"The output must not be one of the inputs. Received: '{options.output}' as both.")
     config = read_config(Config, options.config, options.set, images=tuple(options.images), output="")
@@ -42,6 +43,8 @@ def main(options: argparse.Namespace) -> int:
     from keras_ext.prediction import Classifier  # takes seconds, which a wrong path need not wait for
 
     classifier = Classifier(options.model)
+    if os.path.realpath(classifier.path) != os.path.realpath(options.model):
+        print(f"Model: {classifier.path}", file=sys.stderr)
     index = with_labels_of(index, classifier.class_names)
     table = PredictionTable(classifier.class_names, bool(index.class_names), options.top, options.all)
     summary = PredictionSummary(classifier.class_names)
@@ -62,6 +65,14 @@ def main(options: argparse.Namespace) -> int:
     if options.output is not None:
         console.print(f"Predictions: {os.path.relpath(options.output)}", style="bold", soft_wrap=True)
     return int(summary.unreadable == summary.found)
+
+
+def _check_output(path: str, overwrite: bool) -> None:
+    if os.path.isfile(path) and not overwrite:
+        raise ValueError(
+            f"--output must be a new file. Received: '{path}', which exists. Choose another, or pass --overwrite."
+        )
+    check_output(path, overwrite)
 
 
 def _tracked(predictions: Iterable[Prediction], total: int) -> Iterable[Prediction]:
@@ -103,7 +114,7 @@ def _print_summary(console: Console, summary: PredictionSummary) -> None:
     for reason, count in summary.errors.most_common(_MOST_REASONS):
         console.print(f"{count:,} cannot be read: {one_line(reason)}", style="red", soft_wrap=True)
     console.print(
-        f"Found {summary.found:,} images: {summary.found - summary.unreadable:,} classified, "
+        f"Found {counted(summary.found, 'image')}: {summary.found - summary.unreadable:,} classified, "
         f"{summary.unreadable:,} cannot be read.",
         style="bold",
     )

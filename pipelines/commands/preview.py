@@ -111,5 +111,7 @@ def _save_grid(path: str, versions: "list[np.ndarray]", labels: Sequence[str]) -
     from keras_ext.plots import image_grid
 
     cells = [version[row] for row in range(len(labels)) for version in versions]
-    titles = [title for label in labels for title in (label, *[""] * (len(versions) - 1))]
+    epochs = [f"epoch {number}" for number in range(1, len(versions))]
+    titles = [label if not column else "" for label in labels for column in range(len(versions))]
+    titles[1 : len(versions)] = epochs
     image_grid(cells, titles, columns=len(versions), value_range=(0, 255), path=path)

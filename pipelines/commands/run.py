@@ -18,8 +18,9 @@ from pipelines.config import read_config, to_toml
 from pipelines.image_classification.config import Config
 from pipelines.image_classification.resolve import input_paths, resolve
 from pipelines.interrupt import remembered_interrupt
-from pipelines.output_directory import output_directory
+from pipelines.output_directory import check_apart, output_directory
 from pipelines.terminal import Terminal, terminal
+from pipelines.wording import counted
 
 if TYPE_CHECKING:
     from tfx.orchestration.pipeline import Pipeline
@@ -40,6 +41,8 @@ def main(options: argparse.Namespace) -> int:
     if importlib.util.find_spec("tfx") is None:  # known at once, and not after the images are read
         raise ModuleNotFoundError(name="tfx")
     config = read_config(Config, options.config, options.set, images=input_paths(options.images), output=options.output)
+    if not config.ingest.manifest:  # which says what is read
+        check_apart(config.output, config.images)
     config = resolve(config)
     return _dry_run(config) if options.dry_run else _run(config)
 
@@ -146,7 +149,9 @@ def _conclude(config: Config, components: Mapping[str, "ComponentRun"], shown: T
     for warning in report["warnings"]:
         shown.print(f"Warning: {warning}", style="yellow")
     if report["rejected"]:
-        shown.print(f"Rejected {report['rejected']:,} files: {os.path.relpath(os.path.join(config.output, _REJECTED))}")
+        shown.print(
+            f"Rejected {counted(report['rejected'], 'file')}: {os.path.relpath(os.path.join(config.output, _REJECTED))}"
+        )
     if features.TEST not in report["splits"]:
         shown.print("Warning: There is no test split, so eval is scored, which also chose the weights.", style="yellow")
     shown.print(headline.headline(judgement), style="bold")

@@ -24,6 +24,7 @@ from keras_ext.splits import SplitPlan
 from pipelines.config import read_config
 from pipelines.image_classification.config import Config
 from pipelines.image_classification.resolve import input_path, read_input
+from pipelines.wording import counted
 
 _Item = TypeVar("_Item")
 
@@ -170,8 +171,8 @@ def _print_outcome(
         console.print(f"Warning: {warning}", style="yellow", soft_wrap=True)
     console.print(table)
     console.print(
-        f"Found {index.found:,} images: {sum(totals):,} written, {len(rejected):,} cannot be used. "
-        f"Ignored {index.ignored:,} other files.",
+        f"Found {counted(index.found, 'image')}: {sum(totals):,} written, {len(rejected):,} cannot be used. "
+        f"Ignored {counted(index.ignored, 'other file')}.",
         style="bold",
     )
 

@@ -10,6 +10,8 @@ from tfx_components.evaluator import Judgement
 
 _WORST_SLICES = 3
 _SENTENCES = 5
+_UNSET = "set thresholds"  # how the sentence on chance ends, by which models are judged that have no threshold
+_EXAMPLE = " (such as `--set evaluation.min_accuracy=0.5`)"
 
 
 def headline(judgement: Judgement) -> str:
@@ -49,7 +51,8 @@ def why_not_blessed(judgement: Judgement) -> str:
     """Returns the first failures, and how many more there are."""
     more = len(judgement.failures) - _SENTENCES
     rest = [f"and {more:,} more, see evaluation.json"] if more > 0 else []
-    return "; ".join([*judgement.failures[:_SENTENCES], *rest])
+    said = [one + _EXAMPLE if one.endswith(_UNSET) else one for one in judgement.failures[:_SENTENCES]]
+    return "; ".join([*said, *rest])
 
 
 def _worst_slices(result: EvaluationResult) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.output_directory import OutputDirectoryError, output_directory
+from pipelines.output_directory import OutputDirectoryError, check_apart, output_directory
 
 
 def test_the_same_input_continues(tmp_path):
@@ -102,3 +102,16 @@ def test_a_read_only_place(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(OutputDirectoryError, match="Permission denied"), output_directory(tmp_path / "out", "photos"):
         pass
+
+
+def test_output_and_images_lie_apart(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("photos/cats").mkdir(parents=True)
+    Path("link").symlink_to("photos")
+    for output, images in [("photos/out", "photos"), ("link/out", ("elsewhere", "photos")), ("photos", "link")]:
+        with pytest.raises(OutputDirectoryError, match=r"^--output must not lie in the images, as .*Choose another"):
+            check_apart(output, images)
+    with pytest.raises(OutputDirectoryError, match=r"^The images must not lie in --output, .*'link', .*'photos/cats'"):
+        check_apart("link", "photos/cats")
+    for images in ("photos", "photos.zip", ("photos", "gs://photos-out/images")):
+        check_apart("photos-out", images)

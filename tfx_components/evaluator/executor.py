@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -37,6 +38,8 @@ _METRICS = ("SparseCategoricalAccuracy", "SparseCategoricalCrossentropy", "Examp
 
 _Artifacts = dict[str, list[types.Artifact]]
 
+_logger = logging.getLogger(__name__)
+
 
 class Executor(base_beam_executor.BaseBeamExecutor):
     """See `tfx_components.Evaluator`."""
@@ -64,6 +67,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         )
         judgement = Judgement(split, result, tuple(thresholds.failures(result)))
         judgement.write(uri)
+        if not judgement.blessed:
+            # What comes after the Evaluator says nothing then, and does nothing.
+            _logger.warning("Not blessed: %s", "; ".join(judgement.failures))
         _bless(artifact_utils.get_single_instance(output_dict["blessing"]), input_dict, judgement.blessed)
 
     def _score(self, input_dict: _Artifacts, uri: str, split: str) -> None:

@@ -32,3 +32,19 @@ def test_what_is_no_model(run):
         find_model(str(run / "nowhere"))
     with pytest.raises(ValueError, match="model.keras', which is a file. Pass the SavedModel that was exported"):
         find_model(str(run / "model.keras"))
+
+
+def test_what_trainer_wrote(tmp_path):
+    (tmp_path / "metadata.sqlite").touch()
+    for number in ("9", "10", "11"):
+        (tmp_path / "artifacts" / "Trainer" / "model" / number / "Format-Serving").mkdir(parents=True)
+    trained = tmp_path / "artifacts" / "Trainer" / "model" / "10"
+    with pytest.raises(ValueError, match="not finished.$"):
+        find_model(str(tmp_path))
+    for number in ("9", "10"):
+        (trained.parent / number / "Format-Serving" / "saved_model.pb").touch()
+    with pytest.raises(
+        ValueError, match=f"not finished. The model that was trained last is '{trained}/Format-Serving'.$"
+    ):
+        find_model(str(tmp_path))
+    assert find_model(str(trained)) == str(trained / "Format-Serving")

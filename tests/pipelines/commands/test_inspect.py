@@ -57,8 +57,9 @@ def test_classes_counts_sizes_and_problems(tmp_path, make_image):
         "Ignored",
         "1",
         "other",
-        "files.",
+        "file.",
     ] in lines
+    assert "\nRejected 3 files:\ndogs/" in result.stdout
     problems = dict(line.split(": ", 1) for line in result.stdout.splitlines() if line.startswith("dogs/"))
     assert set(problems) == {"dogs/truncated.jpg", "dogs/empty.png", "dogs/text.jpg"}
     assert problems["dogs/empty.png"] == "empty file"
@@ -99,6 +100,13 @@ def test_a_download_says_how_far_it_is(make_image_folder, tmp_path, monkeypatch,
     assert "Fetched 0.0 of 0.0 MB" in capfd.readouterr().err
 
 
+def test_images_without_labels_are_told_what_takes_them(tmp_path, make_image):
+    (tmp_path / "a.png").write_bytes(make_image("a", 0, "png"))
+    message = inspect(tmp_path).stderr
+    assert "no class folders" in message
+    assert "`keras-ext predict` classifies them" in message
+
+
 def test_split_folders(make_image_folder):
     directory = make_image_folder({"train": {"a": 3, "b": 2}, "val": {"a": 1, "b": 1}})
     lines = words(inspect(directory).stdout)
@@ -128,7 +136,7 @@ def test_manifest_and_settings(make_image_folder):
 
 def test_bad_setting(make_image_folder):
     result = inspect(make_image_folder({"a": 1, "b": 1}), "--set", "ingest.pattern=(?P<lable>.*)")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "ingest: pattern group must be one of" in result.stderr
     assert "Did you mean 'label'" in result.stderr
 
@@ -164,5 +172,5 @@ def test_checks_are_settings(make_image_folder):
     settings = ("--set", "ingest.checks.odd_aspect=0.5", "--set", "ingest.check_images=false")
     assert "odd aspect" not in inspect(directory, *settings).stdout
     wrong = inspect(directory, "--set", "ingest.checks.drak=1")
-    assert wrong.returncode == 1
+    assert wrong.returncode == 2
     assert "Did you mean 'ingest.checks.dark'?" in wrong.stderr

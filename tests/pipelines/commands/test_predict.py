@@ -83,6 +83,14 @@ def test_without_an_output_the_table_alone_is_printed(model, photos, capsys):
     assert [line.split(",")[0] for line in lines] == list(map(str, files))
     assert "Found 3 images: 3 classified, 0 cannot be read." in printed.err
     assert "Accuracy" not in printed.err
+    assert printed.err.startswith(f"Model: {model / 'serving' / '7'}\n")
+
+
+def test_a_model_that_is_named_itself_is_not_told(model, photos, capsys):
+    assert predict(model / "serving" / "7", photos / "cats" / "0000.png") == 0
+    printed = capsys.readouterr().err
+    assert "Model: " not in printed
+    assert "Found 1 image: 1 classified" in printed
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure(model, photos, monkeypatch, capfd):
@@ -94,7 +102,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure(model, photos, monkeypatch,
     read, write = os.pipe()
     monkeypatch.setattr("sys.stdout", Closed(os.fdopen(write, "wb")))
     with pytest.raises(SystemExit) as ended:
-        predict(model, photos)
+        predict(model / "serving" / "7", photos)
     assert ended.value.code == 141
     assert capfd.readouterr().err == ""
     print("later", file=sys.stdout, flush=True)
@@ -141,7 +149,7 @@ def test_every_file_unreadable_is_a_failure_with_a_table(model, tmp_path, capsys
 def test_an_output_is_replaced_only_where_that_is_said(model, photos, tmp_path, capsys):
     (tmp_path / "out.csv").write_text("earlier")
     assert predict(model, photos, "--output", tmp_path / "out.csv") == 1
-    assert "out.csv', which exists. Choose another name, or overwrite it." in capsys.readouterr().err
+    assert "out.csv', which exists. Choose another, or pass --overwrite." in capsys.readouterr().err
     assert (tmp_path / "out.csv").read_text() == "earlier"
     assert predict(model, photos, "--output", tmp_path / "out.csv", "--overwrite") == 0
     assert len(rows(tmp_path / "out.csv")) == 11
@@ -168,7 +176,6 @@ def test_a_killed_run_leaves_nothing(model, photos, tmp_path, monkeypatch, capsy
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["MODEL", "nowhere"], "No such directory: 'nowhere'"),
     (["MODEL", "empty"], "No images found in 'empty'"),
     (["nowhere", "images"], "The model must be a folder. Received: 'nowhere', which does not exist."),
     (["images", "images"], "There is no SavedModel in 'images'. Pass the output folder of a run that pushed a model"),
@@ -177,7 +184,6 @@ def test_a_killed_run_leaves_nothing(model, photos, tmp_path, monkeypatch, capsy
     (["MODEL", "images", "--top", "0"], "top must be a positive integer"),
     (["MODEL", "images", "--batch-size", "0"], "batch_size must be an integer, 1 or more"),
     (["MODEL", "images", "--rounds", "-1"], "rounds must be an integer, 0 or more"),
-    (["MODEL", "images", "--set", "ingest.max_pixel=3"], "'ingest.max_pixel' is not a setting"),
 ])  # fmt: skip
 def test_bad_input(model, photos, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(photos.parent)
@@ -187,6 +193,11 @@ def test_bad_input(model, photos, monkeypatch, capsys, arguments, message):
     assert message in printed.err
     assert printed.out == ""
     assert sorted(os.listdir()) == ["empty", "images"]
+
+
+def test_a_setting_that_is_none(model, photos, capsys):
+    assert predict(model, photos, "--set", "ingest.max_pixel=3") == 2
+    assert "'ingest.max_pixel' is not a setting" in capsys.readouterr().err
 
 
 def test_what_is_wrong_with_images_is_said_before_tensorflow_is_loaded(tmp_path):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipelines.cli import main
 from pipelines.commands import run
 from pipelines.image_classification.config import Config
 
@@ -66,3 +67,14 @@ def test_predictions_of_an_older_model_do_not_stay_where_there_are_none(finish, 
     finish("BulkPredictions")
     assert not (tmp_path / "predictions.csv").exists()
     finish("BulkPredictions")
+
+
+def test_an_output_in_the_images_is_refused_before_anything_runs(make_image_folder, monkeypatch, capsys):
+    monkeypatch.setattr(run, "_run", lambda config: 0)
+    images = make_image_folder({"cats": 2, "dogs": 2})
+    assert main(["run", str(images), "--output", str(images / "out")]) == 1
+    assert "--output must not lie in the images" in capsys.readouterr().err
+    assert not (images / "out").exists()
+    (images / "list.csv").write_text("path,label\ncats/0000.png,cats\ndogs/0000.png,dogs\n")
+    named = ["--set", f"ingest.manifest={images / 'list.csv'}"]  # nothing else is read
+    assert main(["run", str(images), "--output", str(images / "out"), *named]) == 0

@@ -151,7 +151,7 @@ def test_bad_options(photos, tmp_path, capsys, options, message):
 
 
 def test_bad_input(photos, tmp_path, capsys):
-    assert split(tmp_path / "nowhere", tmp_path / "out") == 1
+    assert split(tmp_path / "nowhere", tmp_path / "out") == 2
     assert split(photos, photos / "out") == 1
     assert "--output must not lie in the images" in capsys.readouterr().err
     for path in (photos / "cats").iterdir():

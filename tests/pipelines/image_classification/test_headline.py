@@ -5,6 +5,7 @@ import math
 import pytest
 
 from keras_ext.evaluation_result import EvaluationResult, Figure
+from keras_ext.thresholds import Thresholds
 from pipelines.image_classification.headline import further_lines, headline, why_not_blessed
 from tfx_components.evaluator import Judgement
 
@@ -75,3 +76,9 @@ def test_what_has_no_value_is_not_shown(judgement):
 def test_many_failures_are_counted(judgement):
     assert why_not_blessed(judgement(["a", "b"])) == "a; b"
     assert why_not_blessed(judgement(map(str, range(2000)))) == "0; 1; 2; 3; 4; and 1,995 more, see evaluation.json"
+
+
+def test_a_threshold_is_shown_where_none_is_set(judgement):
+    result = judgement(figures={"macro_recall": Figure(0.4, 0.05, 0.6)}).result
+    said = why_not_blessed(judgement(Thresholds().failures(result)))
+    assert said.endswith("or set thresholds (such as `--set evaluation.min_accuracy=0.5`)")

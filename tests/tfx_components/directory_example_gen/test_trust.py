@@ -127,14 +127,14 @@ def test_unreadable_folder_is_named(make_image_folder, monkeypatch, ingest):
 
 
 def test_unreadable_file_is_a_row(make_image_folder, ingest, monkeypatch):
-    folder = make_image_folder({"a": 20, "b": 20})
+    folder, opened = make_image_folder({"a": 20, "b": 20}), os.open
 
     def refused(path, *arguments, **named):
         if str(path).endswith("a/0000.png"):
             raise PermissionError(13, "Permission denied", path)
-        return open(path, *arguments, **named)
+        return opened(path, *arguments, **named)
 
-    monkeypatch.setattr("keras_ext.local_folder.open", refused, raising=False)
+    monkeypatch.setattr("keras_ext.local_folder.os.open", refused)
     ingested = ingest(folder, output_config=TRAIN)
     assert list(csv.reader(ingested.rejected.splitlines())) == [
         ["path", "reason"],

@@ -196,17 +196,20 @@ def test_predictions_are_kept_without_images(run, judged):
         assert features.ENCODED not in tf.train.Example.FromString(record.numpy()).features.feature
 
 
-def test_worse_than_the_baseline(run):
+def test_worse_than_the_baseline(run, caplog):
     run.candidate, run.baseline = run.baseline, run.candidate
     judgement, blessing, _ = run(baseline=True, thresholds={})
     run.candidate, run.baseline = run.baseline, run.candidate
     [failure] = judgement.failures
     assert "lower than the last blessed model's; the tolerance is 0.01" in failure
     assert blessing.get_int_custom_property("blessed") == 0
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("tfx_components.evaluator")]
+    assert said == [f"Not blessed: {failure}"]
 
 
-def test_better_than_chance_is_blessed_as_tfx_does(run):
+def test_better_than_chance_is_blessed_as_tfx_does(run, caplog):
     judgement, blessing, _ = run()
+    assert not [record for record in caplog.records if record.name.startswith("tfx_components.evaluator")]
     assert judgement.failures == ()
     assert blessing.get_int_custom_property("blessed") == 1
     assert blessing.get_int_custom_property("current_model_id") > 0
