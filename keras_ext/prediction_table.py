@@ -127,7 +127,7 @@ def check_output(path: str, overwrite: bool = False) -> None:
         raise ValueError(f"No such folder: '{folder}'. The output '{path}' must lie in one that exists.")
     if os.path.isdir(path) or (os.path.lexists(path) and not overwrite):
         raise ValueError(
-            f"The output must be a new file. Received: '{path}', which exists. Choose another name, or overwrite it."
+            f"The output must be a new file. Received: '{path}', which exists. Choose another, or pass --overwrite."
         )
 
 

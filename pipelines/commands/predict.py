@@ -32,7 +32,7 @@ def main(options: argparse.Namespace) -> int:
     for module in (r"PIL\.", r"google\."):  # what is damaged is told by the name of the file
         warnings.filterwarnings("ignore", module=module)
     if options.output is not None:
-        _check_output(options.output, options.overwrite)
+        check_output(options.output, options.overwrite)
         if os.path.realpath(options.output) in map(os.path.realpath, options.images):
             raise ValueError(f"The output must not be one of the inputs. Received: '{options.output}' as both.")
     config = read_config(Config, options.config, options.set, images=tuple(options.images), output="")
@@ -65,14 +65,6 @@ def main(options: argparse.Namespace) -> int:
     if options.output is not None:
         console.print(f"Predictions: {os.path.relpath(options.output)}", style="bold", soft_wrap=True)
     return int(summary.unreadable == summary.found)
-
-
-def _check_output(path: str, overwrite: bool) -> None:
-    if os.path.isfile(path) and not overwrite:
-        raise ValueError(
-            f"--output must be a new file. Received: '{path}', which exists. Choose another, or pass --overwrite."
-        )
-    check_output(path, overwrite)
 
 
 def _tracked(predictions: Iterable[Prediction], total: int) -> Iterable[Prediction]:
